@@ -123,7 +123,7 @@ class Manifest:
                     str(k): Calibration(_floats(v["scale"]), _floats(v["bias"])) for k, v in raw["calibration"].items()
                 },
                 bands={
-                    str(k): BandRule(*_floats((v["some"], v["many"], v["unsure"])), int(v["min_words"]))
+                    str(k): BandRule(float(v["some"]), float(v["many"]), float(v["unsure"]), int(v["min_words"]))
                     for k, v in raw["bands"].items()
                 },
                 crisis_threshold=float(raw["crisis_threshold"]),
