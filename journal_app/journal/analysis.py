@@ -237,7 +237,7 @@ class AnalysisService:
         delay = 0.0
         while not self._stopping.is_set():
             # After a failure the wait grows, so that a broken model or a full disk is not hammered.
-            self._wake.wait(delay or None)
+            self._wake.wait()
             self._wake.clear()
             try:
                 delay = 0.0 if self._drain(store) else min(60.0, max(2.0, delay * 2))
