@@ -62,10 +62,10 @@ test: $(STAMP)-test ## run the tests, headless, in under 25 minutes on 2 cores w
 test-all: $(STAMP)-test ## run the tests with the slow ones
 	@scripts/test.sh
 
-lint: $(STAMP)-lint ## ruff and pyright
+lint: $(STAMP)-lint ## ruff and basedpyright
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/pyright
+	@$(BIN)/basedpyright
 
 format: $(STAMP)-lint ## apply ruff's fixes and format
 	@$(BIN)/ruff check --fix .
