@@ -1,0 +1,783 @@
+"""llama.cpp behind the ``Reader`` protocol; the only module that imports ``llama_cpp``.
+
+Owns the C-level model and context, the batches handed to them, and two backends: an *encoder*
+whose heads sit in the GGUF's metadata, and a *decoder* that scores the label token after a task's
+question. Everything goes through the low-level API: the high-level class would keep copies of
+ids and scores, use all cores and parse control tokens in a person's words.
+
+A context is not thread-safe: one lock, one call at a time. Nothing derived from a text outlives
+the call (ids and the attention cache are overwritten), and no error message holds any of it.
+"""
+
+from __future__ import annotations
+
+import bisect
+import ctypes
+import ctypes.util
+import hashlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import llama_cpp.llama_cpp as lib
+import numpy as np
+
+from journal_app.contract import prompts
+from journal_app.contract.manifest import (
+    HEADS_KEY,
+    MANIFEST_KEY,
+    MAX_MANIFEST_BYTES,
+    Manifest,
+    ManifestError,
+    heads_from_json,
+)
+from journal_app.contract.tasks import TASKS
+from journal_app.inference import scoring
+from journal_app.inference import text as plain
+from journal_app.inference.engine import ModelCancelled, ModelError, ModelInfo, Reading, SentenceScores
+from journal_app.inference.wordpiece import WordPiece
+
+MAX_SENTENCES = 200
+"""Evidence is given for at most this many spans; longer texts get neighbours merged."""
+
+_DECODER_SENTENCES = 40
+_DECODER_EVIDENCE = ("stress", "depression", "suicidality", "feelings")
+_BATCH_TOKENS = 512
+_BATCH_SEQUENCES = 64
+_WPM_VOCABULARY = 3
+_NOT_TEXT = lib.LLAMA_TOKEN_ATTR_UNKNOWN | lib.LLAMA_TOKEN_ATTR_UNUSED | lib.LLAMA_TOKEN_ATTR_CONTROL
+_FTYPES = {
+    "f16": lib.LLAMA_FTYPE_MOSTLY_F16,
+    "q8_0": lib.LLAMA_FTYPE_MOSTLY_Q8_0,
+    "q4_k_m": lib.LLAMA_FTYPE_MOSTLY_Q4_K_M,
+}
+
+# llama.cpp writes to stderr unless told otherwise; the callback must outlive every call.
+_LOG_SINK = lib.llama_log_callback(lambda _level, _text, _data: None)
+
+
+def default_threads(most: int = 4) -> int:
+    """Return how many threads a model uses: physical cores that we may use, less one, 1 to ``most``.
+
+    All cores at once would be slower, not faster, as soon as anything else runs: llama.cpp's
+    threads wait for each other spinning.
+    """
+    return max(1, min(most, _physical_cores() - 1))
+
+
+def describe(path: Path) -> ModelInfo:
+    """Return what the GGUF at ``path`` says of itself, without loading its weights.
+
+    Raises :class:`ModelError` for a file that is missing, no GGUF, or without a valid manifest.
+    """
+    model = _Model(path, vocab_only=True)
+    try:
+        return ModelInfo(model.manifest(), sha256_of(path), path.name, path.stat().st_size)
+    finally:
+        model.close()
+
+
+def quantize(src: Path, dst: Path, ftype: str) -> None:
+    """Write ``src`` to ``dst`` as ``q8_0``, ``q4_k_m`` or ``f16``; metadata is kept.
+
+    Raises :class:`ModelError` for an unknown type or if llama.cpp refuses the file.
+    """
+    if ftype not in _FTYPES:
+        raise ModelError(f"unknown quantisation {ftype!r}; known: {', '.join(sorted(_FTYPES))}")
+    _check_file(src)
+    _start()
+    params = lib.llama_model_quantize_default_params()
+    params.ftype = _FTYPES[ftype]
+    params.nthread = default_threads()
+    if lib.llama_model_quantize(os.fsencode(src), os.fsencode(dst), ctypes.byref(params)) != 0:
+        raise ModelError(f"the model {src.name} could not be quantised to {ftype}")
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of the file at ``path``, hex; raise :class:`ModelError` if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"the model file {path.name} cannot be read: {error.strerror}") from None
+
+
+class LlamaReader:
+    """A reader in this process, for encoder and decoder GGUFs that follow the contract.
+
+    Args:
+        path: the GGUF.
+        threads: how many to use; None for :func:`default_threads`.
+
+    Raises :class:`ModelError` if the file cannot be used.
+    """
+
+    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+        self._path = Path(path)
+        self._lock = threading.Lock()
+        self._flag = _AbortFlag()
+        self._sha256 = ""
+        self._model = _Model(self._path)
+        self._backend: _Encoder | _Decoder | None = None
+        try:
+            manifest = self._model.manifest()
+            kind = _Encoder if manifest.kind == "encoder" else _Decoder
+            self._backend = kind(self._model, manifest, threads or default_threads(), self._flag)
+        except BaseException:
+            self._model.close()
+            raise
+
+    def info(self) -> ModelInfo:
+        """Return what is known of the model; the checksum of the file is computed once."""
+        if not self._sha256:
+            self._sha256 = sha256_of(self._path)
+        return ModelInfo(self._open().manifest, self._sha256, self._path.name, self._path.stat().st_size)
+
+    def read(self, texts: Sequence[str], *, evidence: bool = True) -> list[Reading]:
+        """Read each text by itself, in order; see :class:`engine.Reader`."""
+        with self._lock:
+            backend = self._open()
+            self._flag.clear()
+            try:
+                return backend.read(list(texts), evidence)
+            finally:
+                backend.wipe()
+
+    def logits(self, texts: Sequence[str], *, truncate: bool = True) -> list[dict[str, np.ndarray]]:
+        """Return uncalibrated logits, per text {task: float32 [labels]}; any language is read.
+
+        With ``truncate`` a text is cut to one window, as in training; otherwise the mean over
+        its windows is taken.
+        """
+        with self._lock:
+            backend = self._open()
+            self._flag.clear()
+            try:
+                return backend.logits(list(texts), truncate)
+            finally:
+                backend.wipe()
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Return mean-pooled embeddings, float32 [texts, width], not normalised, one window each.
+
+        Raises :class:`ModelError` for a decoder, which has none.
+        """
+        with self._lock:
+            backend = self._open()
+            if not isinstance(backend, _Encoder):
+                raise ModelError("this model gives no embeddings")
+            self._flag.clear()
+            try:
+                return backend.embed(list(texts))
+            finally:
+                backend.wipe()
+
+    def token_ids(self, text: str) -> list[int]:
+        """Return the ids that stand for ``text`` as data, without control ids around it."""
+        return [int(i) for i in self._open().token_ids(text)]
+
+    def cancel(self) -> None:
+        """Stop the call in progress, from any thread; harmless when there is none."""
+        self._flag.set()
+
+    def close(self) -> None:
+        """Free the model and everything derived from text. Safe to call twice."""
+        self._flag.set()
+        with self._lock:
+            if self._backend is not None:
+                self._backend.close()
+                self._backend = None
+            self._model.close()
+
+    def __enter__(self) -> LlamaReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _open(self) -> _Encoder | _Decoder:
+        if self._backend is None:
+            raise ModelError("the model is closed")
+        return self._backend
+
+
+@dataclass(slots=True)
+class _Plan:
+    """One text on its way through the encoder: what to run, and where the results belong."""
+
+    reading: Reading
+    windows: list[np.ndarray]
+    spans: list[tuple[int, int]]
+    sentences: list[np.ndarray]
+
+    @property
+    def tokens(self) -> int:
+        return sum(map(len, self.windows)) + sum(map(len, self.sentences))
+
+
+class _Encoder:
+    """A ``bert`` model; heads over its mean-pooled embedding."""
+
+    def __init__(self, model: _Model, manifest: Manifest, threads: int, flag: _AbortFlag) -> None:
+        self.manifest = manifest
+        if lib.llama_vocab_type(model.vocab) != _WPM_VOCABULARY:
+            raise ModelError("the model is called an encoder but has no word-piece vocabulary")
+        self._width = lib.llama_model_n_embd(model.pointer)
+        self._limit = min(manifest.max_tokens, lib.llama_model_n_ctx_train(model.pointer))
+        self._flag = flag
+        self._pieces = _word_pieces(model)
+        self._slices: dict[str, slice] = {}
+        self._weight, self._bias = self._stack(model)
+        capacity = max(_BATCH_TOKENS, self._limit)
+        self._batch = _Batch(capacity)
+        self._context = _Context(
+            model,
+            threads,
+            flag,
+            n_ctx=capacity,
+            n_batch=capacity,
+            n_ubatch=capacity,
+            n_seq_max=_BATCH_SEQUENCES,
+            kv_unified=True,
+            embeddings=True,
+            pooling_type=lib.LLAMA_POOLING_TYPE_MEAN,
+        )
+
+    def _stack(self, model: _Model) -> tuple[np.ndarray, np.ndarray]:
+        """Put all heads into one matrix, so that a text costs one product whatever the tasks."""
+        raw = model.string(HEADS_KEY)
+        if raw is None:
+            raise ModelError("the model has no heads")
+        try:
+            heads = heads_from_json(raw, self.manifest, self._width)
+        except ManifestError as error:
+            raise ModelError(str(error)) from None
+        weights, biases, start = [], [], 0
+        for name, head in heads.items():
+            labels = len(head.bias)
+            weights.append(np.array(head.weight, dtype=np.float32).reshape(labels, self._width))
+            biases.append(np.array(head.bias, dtype=np.float32))
+            self._slices[name] = slice(start, start + labels)
+            start += labels
+        if not weights:
+            raise ModelError("the model reads no task")
+        return np.concatenate(weights), np.concatenate(biases)
+
+    def read(self, texts: list[str], evidence: bool) -> list[Reading]:
+        readings: list[Reading] = []
+        group: list[_Plan] = []
+        for text in texts:
+            group.append(self._plan(text, evidence))
+            if sum(plan.tokens for plan in group) >= _BATCH_TOKENS:
+                readings += self._run(group)
+                group = []
+        return readings + self._run(group)
+
+    def _plan(self, text: str, evidence: bool) -> _Plan:
+        language = plain.language(text)
+        reading = Reading(False, language, words=plain.words(text))
+        if language not in self.manifest.languages or not reading.words:
+            return _Plan(reading, [], [], [])
+        ids, offsets = self._pieces.encode(text)
+        if not len(ids):
+            return _Plan(reading, [], [], [])
+        starts = [start for start, _ in offsets]
+        spans = plain.sentences(text)
+        windows = [self._pieces.frame(ids[a:b]) for a, b in self._windows(starts, spans, len(ids))]
+        plan = _Plan(reading, windows, [], [])
+        if evidence:
+            for start, end in scoring.merge(spans, MAX_SENTENCES):
+                piece = ids[bisect.bisect_left(starts, start) : bisect.bisect_left(starts, end)]
+                if len(piece):
+                    plan.spans.append((start, end))
+                    plan.sentences.append(self._pieces.frame(piece[: self._limit - 2]))
+        return plan
+
+    def _windows(self, starts: list[int], spans: list[tuple[int, int]], total: int) -> Iterator[tuple[int, int]]:
+        """Yield ranges of ids that fit the window, cut at sentences where a sentence fits."""
+        room = self._limit - 2
+        if total <= room:
+            yield 0, total
+            return
+        cuts = sorted({0, total, *(bisect.bisect_left(starts, start) for start, _ in spans[1:])})
+        # A sentence longer than the window is cut where the window is full.
+        edges = [e for a, b in zip(cuts, cuts[1:], strict=False) for e in range(a, b, room)] + [total]
+        sizes = [b - a for a, b in zip(edges, edges[1:], strict=False)]
+        for first, last in scoring.pack(sizes, room):
+            yield edges[first], edges[last]
+
+    def _run(self, plans: list[_Plan]) -> list[Reading]:
+        began = time.perf_counter()
+        pooled = self._pool([ids for plan in plans for ids in (*plan.windows, *plan.sentences)])
+        logits = pooled @ self._weight.T + self._bias
+        seconds = time.perf_counter() - began
+        total = sum(plan.tokens for plan in plans) or 1
+        readings: list[Reading] = []
+        at = 0
+        for plan in plans:
+            if not plan.windows:
+                readings.append(plan.reading)
+                continue
+            middle = at + len(plan.windows)
+            end = middle + len(plan.sentences)
+            readings.append(
+                replace(
+                    plan.reading,
+                    readable=True,
+                    tasks=scoring.scores(self.manifest, self._by_task(logits[at:middle])),
+                    sentences=tuple(
+                        SentenceScores(*span, scoring.scores(self.manifest, self._by_task(logits[i : i + 1])))
+                        for i, span in enumerate(plan.spans, middle)
+                    ),
+                    vector=_unit(pooled[at:middle].mean(axis=0)),
+                    tokens=sum(map(len, plan.windows)),
+                    seconds=seconds * plan.tokens / total,
+                )
+            )
+            at = end
+        return readings
+
+    def logits(self, texts: list[str], truncate: bool) -> list[dict[str, np.ndarray]]:
+        jobs: list[np.ndarray] = []
+        ranges: list[tuple[int, int]] = []
+        for text in texts:
+            first = len(jobs)
+            jobs += [self._pieces.ids(text, self._limit)] if truncate else self._all_windows(text)
+            ranges.append((first, len(jobs)))
+        values = self._pool(jobs) @ self._weight.T + self._bias
+        return [{k: v.mean(axis=0) for k, v in self._by_task(values[a:b]).items()} for a, b in ranges]
+
+    def _all_windows(self, text: str) -> list[np.ndarray]:
+        ids, offsets = self._pieces.encode(text)
+        ranges = self._windows([start for start, _ in offsets], plain.sentences(text), len(ids))
+        return [self._pieces.frame(ids[a:b]) for a, b in ranges]
+
+    def embed(self, texts: list[str]) -> np.ndarray:
+        return self._pool([self._pieces.ids(text, self._limit) for text in texts])
+
+    def token_ids(self, text: str) -> np.ndarray:
+        return self._pieces.encode(text)[0]
+
+    def _by_task(self, logits: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: logits[:, part] for name, part in self._slices.items()}
+
+    def _pool(self, jobs: list[np.ndarray]) -> np.ndarray:
+        """Return the mean-pooled embeddings [jobs, width] of sequences of ids, batch by batch."""
+        result = np.empty((len(jobs), self._width), dtype=np.float32)
+        # Sequences of a like length share a batch, so that the last one is not nearly empty.
+        order = sorted(range(len(jobs)), key=lambda i: -len(jobs[i]))
+        batch: list[int] = []
+        filled = 0
+        for index in order:
+            if batch and (filled + len(jobs[index]) > self._batch.capacity or len(batch) == _BATCH_SEQUENCES):
+                self._encode(jobs, batch, result)
+                batch, filled = [], 0
+            batch.append(index)
+            filled += len(jobs[index])
+        if batch:
+            self._encode(jobs, batch, result)
+        if not np.isfinite(result).all():
+            raise ModelError("the model gave numbers that are not finite")
+        return result
+
+    def _encode(self, jobs: list[np.ndarray], batch: list[int], result: np.ndarray) -> None:
+        self._flag.check()
+        self._batch.fill([jobs[index] for index in batch])
+        self._context.run(lib.llama_encode, self._batch)
+        for sequence, index in enumerate(batch):
+            pointer = lib.llama_get_embeddings_seq(self._context.pointer, sequence)
+            if not pointer:
+                raise ModelError("the model gave no embedding")
+            result[index] = np.ctypeslib.as_array(pointer, shape=(self._width,))
+
+    def wipe(self) -> None:
+        self._batch.wipe()
+
+    def close(self) -> None:
+        self._batch.wipe()
+        self._context.close()
+
+
+class _Decoder:
+    """A causal model; each task's label is one token after its question.
+
+    The prefix (system and entry) is read once; for each task the cache is cut back to it and only
+    the question is read, which gives the very logits that the whole prompt would.
+    """
+
+    def __init__(self, model: _Model, manifest: Manifest, threads: int, flag: _AbortFlag) -> None:
+        self.manifest = manifest
+        if manifest.template not in prompts.TEMPLATES:
+            raise ModelError(
+                f"the model wants a prompt template that this app does not know: {manifest.template[:40]!r}"
+            )
+        if lib.llama_model_is_recurrent(model.pointer) or lib.llama_model_is_hybrid(model.pointer):
+            raise ModelError("models with recurrent layers cannot be used")
+        if not manifest.tasks:
+            raise ModelError("the model reads no task")
+        self._template = prompts.TEMPLATES[manifest.template]
+        self._model = model
+        self._flag = flag
+        self._labels = {name: self._label_tokens(name) for name in manifest.tasks}
+        self._questions = {
+            name: prompts.encode(prompts.question(TASKS[name], self._template), model.tokenise)
+            for name in manifest.tasks
+        }
+        self._size = min(manifest.max_tokens, lib.llama_model_n_ctx_train(model.pointer))
+        # Two spare positions: an entry cut elsewhere may join into a token more or less.
+        overhead = len(self._prefix("")) + max(map(len, self._questions.values())) + 2
+        self._room = self._size - overhead
+        if self._room < 8:
+            raise ModelError("the model's window is too short for the questions")
+        self._batch = _Batch(min(_BATCH_TOKENS, self._size))
+        self._context = _Context(
+            model,
+            threads,
+            flag,
+            n_ctx=self._size,
+            n_batch=self._batch.capacity,
+            n_ubatch=self._batch.capacity,
+            n_seq_max=1,
+            embeddings=False,
+        )
+        self._memory = lib.llama_get_memory(self._context.pointer)
+
+    def _label_tokens(self, name: str) -> np.ndarray:
+        task = TASKS[name]
+        ids: list[int] = []
+        for label in self.manifest.tasks[name]:
+            tokens = self._model.tokenise(task.verbalisers[task.index(label)], False)
+            if len(tokens) != 1:
+                raise ModelError(f"the model's vocabulary has no single token for {name}: {label}")
+            ids += tokens
+        if len(set(ids)) != len(ids):
+            raise ModelError(f"two labels of {name} share a token")
+        return np.asarray(ids)
+
+    def _prefix(self, entry: str) -> list[int]:
+        return prompts.encode(prompts.prefix(entry, self._template), self._model.tokenise)
+
+    def read(self, texts: list[str], evidence: bool) -> list[Reading]:
+        return [self._read_one(text, evidence) for text in texts]
+
+    def _read_one(self, text: str, evidence: bool) -> Reading:
+        began = time.perf_counter()
+        language = plain.language(text)
+        reading = Reading(False, language, words=plain.words(text))
+        if language not in self.manifest.languages or not reading.words:
+            return reading
+        parts = self._windows(text)
+        rows = [self._score(part, tuple(self.manifest.tasks)) for part in parts]
+        tasks = scoring.scores(self.manifest, _stacked(rows))
+        sentences: list[SentenceScores] = []
+        wanted = tuple(name for name in _DECODER_EVIDENCE if name in self.manifest.tasks)
+        if evidence and wanted:
+            for start, end in scoring.merge(plain.sentences(text), _DECODER_SENTENCES):
+                row = self._score(self._windows(text[start:end])[0], wanted)
+                sentences.append(SentenceScores(start, end, scoring.scores(self.manifest, _stacked([row]))))
+        return replace(
+            reading,
+            readable=True,
+            tasks=tasks,
+            sentences=tuple(sentences),
+            tokens=sum(len(self._model.tokenise(part, False)) for part in parts),
+            seconds=time.perf_counter() - began,
+        )
+
+    def logits(self, texts: list[str], truncate: bool) -> list[dict[str, np.ndarray]]:
+        results: list[dict[str, np.ndarray]] = []
+        for text in texts:
+            parts = self._windows(text)[: 1 if truncate else None]
+            rows = [self._score(part, tuple(self.manifest.tasks)) for part in parts]
+            results.append({name: values.mean(axis=0) for name, values in _stacked(rows).items()})
+        return results
+
+    def token_ids(self, text: str) -> list[int]:
+        return self._model.tokenise(text, False)
+
+    def _count(self, text: str) -> int:
+        return len(self._model.tokenise(text, False))
+
+    def _windows(self, text: str) -> list[str]:
+        """Split ``text`` at sentences into parts whose tokens fit behind the system turn."""
+        if self._count(text) <= self._room:
+            return [text]
+        pieces: list[tuple[int, int]] = []
+        for span in plain.sentences(text) or [(0, len(text))]:
+            pieces += self._cut(text, *span)
+        sizes = [self._count(text[a:b]) + 2 for a, b in pieces]
+        groups = scoring.pack(sizes, self._room)
+        parts: list[str] = []
+        for first, last in groups:
+            start, end = pieces[first][0], pieces[last - 1][1]
+            # Signs between sentences (list markers) may add tokens that no piece counted.
+            parts += [text[a:b] for a, b in self._cut(text, start, end)]
+        return parts
+
+    def _cut(self, text: str, start: int, end: int) -> list[tuple[int, int]]:
+        """Halve ``text[start:end]``, at a space where there is one, until every part fits."""
+        if end - start <= 1 or self._count(text[start:end]) <= self._room:
+            return [(start, end)]
+        middle = (start + end) // 2
+        space = text.rfind(" ", start + 1, middle)
+        middle = space if space > start + (middle - start) // 2 else middle
+        return self._cut(text, start, middle) + self._cut(text, middle, end)
+
+    def _score(self, entry: str, tasks: tuple[str, ...]) -> dict[str, np.ndarray]:
+        """Return the label logits {task: float32 [labels]} for an entry that fits the window."""
+        lib.llama_memory_clear(self._memory, False)
+        prefix = self._prefix(entry)
+        self._decode(prefix, 0, False)
+        values: dict[str, np.ndarray] = {}
+        for name in tasks:
+            if not lib.llama_memory_seq_rm(self._memory, 0, len(prefix), -1):
+                raise ModelError("the model's cache cannot be cut back")
+            self._decode(self._questions[name], len(prefix), True)
+            pointer = lib.llama_get_logits_ith(self._context.pointer, -1)
+            if not pointer:
+                raise ModelError("the model gave no scores")
+            # Copied (by the index) before the next decode reuses the buffer.
+            values[name] = np.ctypeslib.as_array(pointer, shape=(self._model.vocab_size,))[self._labels[name]]
+            if not np.isfinite(values[name]).all():
+                raise ModelError("the model gave numbers that are not finite")
+        return values
+
+    def _decode(self, ids: list[int], position: int, output: bool) -> None:
+        for start in range(0, len(ids), self._batch.capacity):
+            self._flag.check()
+            piece = np.asarray(ids[start : start + self._batch.capacity], dtype=np.int32)
+            last = output and start + len(piece) == len(ids)
+            self._batch.fill([piece], position=position + start, output_last=last)
+            self._context.run(lib.llama_decode, self._batch)
+
+    def wipe(self) -> None:
+        self._batch.wipe()
+        lib.llama_memory_clear(self._memory, True)
+
+    def close(self) -> None:
+        self.wipe()
+        self._context.close()
+
+
+class _Model:
+    """The weights and the vocabulary of one file."""
+
+    def __init__(self, path: Path, *, vocab_only: bool = False) -> None:
+        _check_file(path)
+        _start()
+        params = lib.llama_model_default_params()
+        params.vocab_only = vocab_only
+        params.n_gpu_layers = 0
+        params.load_mode = lib.LLAMA_LOAD_MODE_MMAP
+        self.pointer: Any = lib.llama_model_load_from_file(os.fsencode(path), params)
+        if not self.pointer:
+            raise ModelError(f"the model file {path.name} is damaged, or of a kind that this app cannot load")
+        self.vocab = lib.llama_model_get_vocab(self.pointer)
+        self.vocab_size = lib.llama_vocab_n_tokens(self.vocab)
+
+    def string(self, key: str) -> str | None:
+        """Return a string of the metadata, or None; raise :class:`ModelError` if it is oversized."""
+        name = key.encode()
+        size = lib.llama_model_meta_val_str(self.pointer, name, ctypes.create_string_buffer(1), 1)
+        if size < 0:
+            return None
+        if size > MAX_MANIFEST_BYTES:
+            raise ModelError("the model's description of itself is too large")
+        buffer = ctypes.create_string_buffer(size + 1)
+        lib.llama_model_meta_val_str(self.pointer, name, buffer, size + 1)
+        return buffer.value.decode("utf-8", "replace")
+
+    def manifest(self) -> Manifest:
+        """Return the manifest; raise :class:`ModelError` if there is none that fits the contract."""
+        raw = self.string(MANIFEST_KEY)
+        if raw is None:
+            raise ModelError("this model says nothing of how to read a journal with it, so it cannot be used here")
+        try:
+            return Manifest.from_json(raw)
+        except ManifestError as error:
+            raise ModelError(str(error)) from None
+
+    def tokenise(self, text: str, control: bool) -> list[int]:
+        """Return the ids of ``text``; control tokens are recognised only where ``control`` is true."""
+        data = text.encode("utf-8", "replace")
+        room = len(data) + 8
+        ids = (lib.llama_token * room)()
+        count = lib.llama_tokenize(self.vocab, data, len(data), ids, room, False, control)
+        if count < 0:
+            raise ModelError("the text could not be split into tokens")
+        result = list(ids[:count])
+        ctypes.memset(ids, 0, ctypes.sizeof(ids))
+        return result
+
+    def close(self) -> None:
+        if self.pointer:
+            lib.llama_model_free(self.pointer)
+            self.pointer = None
+
+
+class _Context:
+    """One llama.cpp context and its abort flag."""
+
+    def __init__(self, model: _Model, threads: int, flag: _AbortFlag, **fields: Any) -> None:
+        params = lib.llama_context_default_params()
+        params.n_threads = params.n_threads_batch = threads
+        params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        params.offload_kqv = params.op_offload = False
+        params.no_perf = True
+        for name, value in fields.items():
+            setattr(params, name, value)
+        self._flag = flag
+        self.pointer: Any = lib.llama_init_from_model(model.pointer, params)
+        if not self.pointer:
+            raise ModelError("there is not enough memory for the model")
+        lib.llama_set_abort_callback(self.pointer, flag.callback, flag.data)
+
+    def run(self, function: Any, batch: _Batch) -> None:
+        """Encode or decode ``batch``; raise :class:`ModelCancelled` or :class:`ModelError`."""
+        code = function(self.pointer, batch.struct)
+        self._flag.check()
+        if code != 0:
+            raise ModelError(f"the model stopped with code {code}")
+
+    def close(self) -> None:
+        if self.pointer:
+            lib.llama_free(self.pointer)
+            self.pointer = None
+
+
+class _Batch:
+    """A ``llama_batch`` over numpy arrays, filled without a Python loop over tokens."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._token = np.zeros(capacity, dtype=np.int32)
+        self._position = np.zeros(capacity, dtype=np.int32)
+        self._count = np.ones(capacity, dtype=np.int32)
+        self._sequence = np.zeros(capacity, dtype=np.int32)
+        self._output = np.zeros(capacity, dtype=np.int8)
+        # One pointer per token, each to its own sequence id.
+        step = np.arange(capacity, dtype=np.uintp) * self._sequence.itemsize
+        self._pointers = (step + self._sequence.ctypes.data).astype(np.uintp)
+        self.struct = lib.llama_batch()
+        self.struct.n_tokens = 0
+        for name, array in (
+            ("token", self._token),
+            ("pos", self._position),
+            ("n_seq_id", self._count),
+            ("seq_id", self._pointers),
+            ("logits", self._output),
+        ):
+            kind = dict(lib.llama_batch._fields_)[name]
+            setattr(self.struct, name, ctypes.cast(array.ctypes.data, kind))
+
+    def fill(self, sequences: list[np.ndarray], *, position: int = 0, output_last: bool | None = None) -> None:
+        """Lay out ``sequences`` of ids side by side.
+
+        ``output_last`` None asks for an output at every token (pooling), otherwise for one at
+        the last token or for none.
+        """
+        total = 0
+        for index, ids in enumerate(sequences):
+            end = total + len(ids)
+            self._token[total:end] = ids
+            self._position[total:end] = np.arange(position, position + len(ids))
+            self._sequence[total:end] = index
+            total = end
+        self._output[:total] = output_last is None
+        if output_last:
+            self._output[total - 1] = 1
+        self.struct.n_tokens = total
+
+    def wipe(self) -> None:
+        """Overwrite the ids of the last text."""
+        self._token[:] = 0
+
+
+class _AbortFlag:
+    """A flag that llama.cpp looks at between operations, without Python in between.
+
+    llama.cpp asks ``bool callback(void *)`` after every operation. A Python callback would have to
+    wait for the interpreter's lock each time, so C's own ``strlen`` serves: over a buffer of one
+    byte and a terminator it returns 0 while the byte is 0, and 1 once it is set.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = ctypes.create_string_buffer(2)
+        self._libc = ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)
+        self.callback = lib.ggml_abort_callback(ctypes.cast(self._libc.strlen, ctypes.c_void_p).value)
+        self.data = ctypes.addressof(self._buffer)
+
+    def set(self) -> None:
+        self._buffer[0] = b"\x01"
+
+    def clear(self) -> None:
+        self._buffer[0] = b"\x00"
+
+    def check(self) -> None:
+        """Raise :class:`ModelCancelled` if the flag is set."""
+        if self._buffer[0] != b"\x00":
+            raise ModelCancelled("reading was stopped")
+
+
+def _start() -> None:
+    lib.llama_log_set(_LOG_SINK, None)
+    lib.llama_backend_init()
+
+
+def _check_file(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise ModelError(f"the model file {path.name} cannot be opened: {error.strerror}") from None
+    if magic != b"GGUF":
+        raise ModelError(f"the file {path.name} is not a GGUF model")
+
+
+def _word_pieces(model: _Model) -> WordPiece:
+    ids = range(model.vocab_size)
+    texts = [(lib.llama_vocab_get_text(model.vocab, i) or b"").decode("utf-8", "replace") for i in ids]
+    control = [bool(lib.llama_vocab_get_attr(model.vocab, i) & _NOT_TEXT) for i in ids]
+    try:
+        return WordPiece.from_gguf(texts, control)
+    except ValueError as error:
+        raise ModelError(f"the model's vocabulary cannot be used: {error}") from None
+
+
+def _stacked(rows: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def _unit(vector: np.ndarray) -> tuple[float, ...]:
+    norm = float(np.linalg.norm(vector))
+    return tuple(map(float, vector / norm)) if norm > 0 else ()
+
+
+def _physical_cores() -> int:
+    """Return how many physical cores this process may keep busy, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        allowed = os.sched_getaffinity(0)
+        cores = set()
+        for cpu in allowed:
+            try:
+                cores.add(Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/core_cpus_list").read_text("ascii").strip())
+            except OSError:
+                cores.add(str(cpu))
+        return max(1, min(len(cores), _quota(len(cores))))
+    count = os.cpu_count() or 1
+    # No portable way to tell threads from cores; Apple's have one thread each.
+    return count if sys.platform == "darwin" and os.uname().machine == "arm64" else max(1, count // 2)
+
+
+def _quota(cores: int) -> int:
+    """Return the whole CPUs that a container grants, or ``cores`` where nothing is limited."""
+    try:
+        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text("ascii").split()
+        return cores if limit == "max" else max(1, int(limit) // int(period))
+    except (OSError, ValueError):
+        return cores

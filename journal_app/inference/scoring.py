@@ -1,0 +1,89 @@
+"""From logits to the probabilities that a reading holds; the same code for heads and label tokens.
+
+Pure arithmetic over numpy arrays: calibration, joining the windows of a long text, splitting a
+text into windows. Knows no llama.cpp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from journal_app.contract.manifest import Calibration, Manifest
+from journal_app.contract.tasks import TASKS
+
+RISK_TASKS = frozenset({"stress", "depression", "severity", "suicidality"})
+"""Tasks whose strongest window speaks for the whole text; the others take the mean."""
+
+
+def probabilities(task: str, logits: np.ndarray, calibration: Calibration | None) -> np.ndarray:
+    """Return calibrated probabilities for ``logits`` [..., labels] of ``task``, in float64.
+
+    Multi-label tasks get a sigmoid per label, the others a softmax over the labels.
+    """
+    z = np.asarray(logits, dtype=np.float64)
+    if calibration is not None:
+        z = z * np.asarray(calibration.scale)
+        if calibration.bias:
+            z = z + np.asarray(calibration.bias)
+    if TASKS[task].kind == "multilabel":
+        return 1.0 / (1.0 + np.exp(-np.clip(z, -60.0, 60.0)))
+    z = np.exp(z - z.max(axis=-1, keepdims=True))
+    return z / z.sum(axis=-1, keepdims=True)
+
+
+def combine(task: str, windows: np.ndarray) -> np.ndarray:
+    """Join the probabilities [windows, labels] of one text's windows into [labels].
+
+    Mood tasks take the mean. Risk tasks take the window that speaks most strongly: the highest
+    "yes", or for an ordinal task the highest expected rank, so that the result stays a
+    distribution that the model did give.
+    """
+    if len(windows) == 1:
+        return windows[0]
+    if task not in RISK_TASKS:
+        return windows.mean(axis=0)
+    if TASKS[task].kind == "ordinal":
+        return windows[int(np.argmax(windows @ np.arange(windows.shape[1])))]
+    return windows[int(np.argmax(windows[:, TASKS[task].index("yes")]))]
+
+
+def scores(manifest: Manifest, logits: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    """Return task -> label -> probability for one text from its logits {task: [windows, labels]}."""
+    result: dict[str, dict[str, float]] = {}
+    for task, values in logits.items():
+        joined = combine(task, probabilities(task, values, manifest.calibration.get(task)))
+        result[task] = dict(zip(manifest.tasks[task], map(float, joined), strict=True))
+    return result
+
+
+def pack(sizes: Sequence[int], limit: int) -> list[tuple[int, int]]:
+    """Group neighbours so that each group's sizes add up to at most ``limit``; return index ranges.
+
+    Groups are made about equally large, since a tiny last window would count as much as a full
+    one. A size above ``limit`` makes a group of its own.
+    """
+    total = sum(sizes)
+    if total <= limit or len(sizes) <= 1:
+        return [(0, len(sizes))] if sizes else []
+    target = total / -(-total // limit)
+    groups: list[tuple[int, int]] = []
+    first, filled, done = 0, 0, 0
+    for index, size in enumerate(sizes):
+        over = filled + size > limit
+        enough = done + filled + size / 2 >= target * (len(groups) + 1)
+        if index > first and (over or enough):
+            groups.append((first, index))
+            first, done, filled = index, done + filled, 0
+        filled += size
+    groups.append((first, len(sizes)))
+    return groups
+
+
+def merge(spans: Sequence[tuple[int, int]], most: int) -> list[tuple[int, int]]:
+    """Join neighbouring spans so that at most ``most`` are left, as evenly as possible."""
+    if len(spans) <= most:
+        return list(spans)
+    edges = [round(i * len(spans) / most) for i in range(most + 1)]
+    return [(spans[a][0], spans[b - 1][1]) for a, b in zip(edges, edges[1:], strict=False)]
