@@ -22,7 +22,7 @@ ALLOWED = {
     "exchange": {"contract", "journal", "charts"},
     "cli": {"contract", "inference", "vault", "journal", "charts", "exchange"},
     "ui": {"contract", "inference", "vault", "journal", "charts", "exchange", "launch", "system_libraries"},
-    "trainer": {"contract", "inference", "journal.safety", "journal.retrieval"},
+    "trainer": {"contract", "inference", "journal.safety", "journal.output_check", "journal.retrieval"},
     # The doors: they choose which part to start.
     "__main__": {"cli", "launch"},
     "launch": {"cli", "ui", "system_libraries"},
