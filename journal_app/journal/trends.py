@@ -481,11 +481,12 @@ def digest(trend: Trend, translate: Translate = untranslated) -> tuple[str, ...]
     """
     if not trend.entries:
         return (translate("trends", "Nothing was written in these days."),)
-    lines = [
-        count(
-            trend.days_written, "You wrote on {n} day of {all}.", "You wrote on {n} days of {all}.", translate
-        ).format(n=trend.days_written, all=len(trend.days))
-    ]
+    wrote = (
+        translate("trends", "You wrote on {n} day of {all}.")
+        if trend.days_written == 1
+        else translate("trends", "You wrote on {n} days of {all}.")
+    )
+    lines = [wrote.format(n=trend.days_written, all=len(trend.days))]
     rated = [p for p in trend.days if p.mood is not None]
     if rated:
         mean = _mean([p.mood for p in rated if p.mood is not None]) or 0.0
@@ -535,19 +536,13 @@ def signal_sentence(trend: Trend, task: str, translate: Translate = untranslated
     name = sign_word(task, translate)
     if not total.days:
         return translate("trends", "{name}: not sure on any day.").format(name=name) if total.unsure else ""
-    text = translate(
-        "trends", "{name}: many signs in the words of {many}, some in {some}, of {days} days read."
-    ).format(name=name, many=total.many, some=total.some, days=total.days)
+    text = translate("trends", "{name}: of {days} days read, {many} had many signs in their words and {some} had some.")
+    text = text.format(name=name, many=total.many, some=total.some, days=total.days)
     if total.unsure:
         text += " " + translate("trends", "Not sure on {n} more.").format(n=total.unsure)
     if total.many >= max(2, total.days / 3):
         text += " " + translate("trends", "That may be worth talking about with someone you trust.")
     return text
-
-
-def count(n: int, one: str, many: str, translate: Translate, context: str = "trends") -> str:
-    """Return the translated template for ``n``, singular or plural (both are given whole)."""
-    return translate(context, one if n == 1 else many)
 
 
 def mood_word(value: float, translate: Translate = untranslated) -> str:
