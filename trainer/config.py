@@ -138,32 +138,87 @@ class ShapeConfig:
 
 @dataclass(frozen=True, slots=True)
 class PretrainConfig:
-    """How a decoder learns the language: which prose, how many tokens, at what rate."""
+    """How a decoder learns the language (the ``[pretrain]`` section).
 
-    corpora: tuple[str, ...] = ("blog_prose", "prose_en", "prose_ko", "chat_en")
+    Attributes:
+        weights: source -> how often it is drawn, relative to the others; 0 leaves it out.
+        tokens: to read in all, in sequences of ``shape.context``. batch: sequences a step;
+            micro_batch: sequences at once, 0 for all.
+        lr: peak, for matrices and the rest alike. muon: Muon for the matrices, its updates scaled
+            to AdamW's size.
+        weight_decay: decoupled, on matrices only; 0.5-1.0 where data repeats.
+        schedule: ``cosine``, or ``wsd``: flat, then down over the last ``decay`` share of the steps.
+        final: share of the peak at the end. warmup: share of the steps. clip: largest gradient norm.
+        precision: ``bf16`` (autocast) or ``fp32``. device: ``auto``, ``cpu`` or ``cuda``.
+        threads: for the CPU; 0 tries some and takes the fastest. compile: ``torch.compile``.
+        boundaries: whether attention stops at the borders of documents.
+        eval_batches: micro-batches of each source at an evaluation. log_every, eval_every,
+            save_every: steps.
+    """
+
+    weights: dict[str, float] = field(
+        default_factory=lambda: {"blog_prose": 4.0, "prose_en": 2.0, "chat_en": 1.0, "prose_ko": 0.5}
+    )
     tokens: int = 30_000_000
-    sequence: int = 256
     batch: int = 16
+    micro_batch: int = 0
     lr: float = 2e-3
-    weight_decay: float = 0.1
+    muon: bool = False
+    weight_decay: float = 0.5
+    schedule: Literal["cosine", "wsd"] = "cosine"
+    decay: float = 0.3
+    final: float = 0.1
     warmup: float = 0.02
-    save_every: int = 200
-    eval_every: int = 200
+    clip: float = 1.0
+    dropout: float = 0.0
+    precision: Literal["bf16", "fp32"] = "bf16"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 0
+    compile: bool = False
+    boundaries: bool = True
+    log_every: int = 10
+    eval_every: int = 500
+    eval_batches: int = 8
+    save_every: int = 200
+
+    def __post_init__(self) -> None:
+        if self.batch < 1 or (self.micro_batch and self.batch % self.micro_batch):
+            raise RecipeError("pretrain.batch must be a multiple of pretrain.micro_batch")
+
+    @property
+    def micro(self) -> int:
+        """Sequences in one forward pass."""
+        return self.micro_batch or self.batch
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderConfig:
-    """How a decoder learns the tasks by their label tokens (``finetune`` of a decoder recipe)."""
+    """How a decoder learns the tasks by their label tokens (``finetune`` of a decoder recipe).
+
+    Attributes:
+        steps, batch: optimiser steps, texts a step; each text comes with every question that has
+            an answer for it. lr, warmup, final, weight_decay, clip: as in ``[pretrain]``, cosine.
+        end_weight: weight of the loss on the token that ends the answer, against 1 for the label.
+        weights: task -> how often its rows are drawn, relative to their number to the power 0.5.
+        eval_rows: most valid rows of a task at an evaluation. eval_every, save_every: steps.
+    """
 
     steps: int = 2000
     batch: int = 16
     lr: float = 5e-4
-    weight_decay: float = 0.05
+    weight_decay: float = 0.1
     warmup: float = 0.05
-    save_every: int = 200
-    eval_every: int = 400
+    final: float = 0.05
+    clip: float = 1.0
+    dropout: float = 0.1
+    end_weight: float = 0.1
+    precision: Literal["bf16", "fp32"] = "bf16"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 0
+    log_every: int = 10
+    eval_every: int = 400
+    eval_rows: int = 400
+    save_every: int = 200
     weights: dict[str, float] = field(default_factory=dict)
 
 

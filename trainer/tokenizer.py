@@ -19,6 +19,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 
 from journal_app.contract.prompts import CONTROL_TOKENS, Segment, encode
 from journal_app.contract.tasks import Task, verbaliser_tokens
+from trainer.config import TrainerError
 
 PRE = "gpt-2"
 """Name of the pre-tokeniser in ``tokenizer.ggml.pre``."""
@@ -32,7 +33,7 @@ _CONTROL_SPLIT = re.compile("(" + "|".join(map(re.escape, CONTROL_TOKENS)) + ")"
 Merge = tuple[str, str]
 
 
-class TokenizerError(ValueError):
+class TokenizerError(TrainerError):
     """A tokenizer cannot be trained or its file does not fit the contract."""
 
 
