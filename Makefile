@@ -7,11 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.installed
-# A name for each kind of thing measured is the name of its report: build/reports/NAME.json.
-export PYTHONDONTWRITEBYTECODE ?=
 # Image, audio and server parts of llama.cpp are not used; leaving them out halves the compile.
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
-export QUIETPAGE_DATA ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup setup-train setup-test setup-lint test test-all lint format bench screenshots lock clean
