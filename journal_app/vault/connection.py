@@ -1,0 +1,202 @@
+"""One connection to the encrypted file: how it is opened, and how its errors become ours.
+
+The only importer of sqlcipher3. A connection belongs to one thread; ``close`` may be called from
+any thread and waits for the statement or transaction in progress, so that a lock never cuts a
+save in two. Knows no table.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlcipher3 import dbapi2 as sqlcipher
+
+from journal_app.vault.records import DamagedVault, VaultError, VaultLocked, VaultWriteError
+
+BUSY_MS = 10_000
+CACHE_KIB = 32 * 1024
+
+LOCKED = "The journal is locked. Unlock it to go on; everything that was saved is safe."
+DAMAGED = (
+    "The journal file is damaged, or it belongs to another journal. Nothing was changed. "
+    "Keep the file as it is, and restore the journal's folder from a backup."
+)
+CANNOT_WRITE = (
+    "The journal cannot be written: the disk is full or the folder is read-only. Everything saved before is safe. "
+    "Free some space or allow writing to the folder, then try again."
+)
+BUSY = "Another program is busy with the journal file. Everything saved before is safe. Try again in a moment."
+
+_PRIMARY = 0xFF
+_BUSY_CODES = (sqlcipher.SQLITE_BUSY, sqlcipher.SQLITE_LOCKED)
+_WRITE_CODES = (
+    sqlcipher.SQLITE_FULL,
+    sqlcipher.SQLITE_READONLY,
+    sqlcipher.SQLITE_CANTOPEN,
+    sqlcipher.SQLITE_IOERR,
+    sqlcipher.SQLITE_PERM,
+    sqlcipher.SQLITE_NOMEM,
+    sqlcipher.SQLITE_TOOBIG,
+)
+# SQLITE_IOERR_READ, SQLITE_IOERR_SHORT_READ, SQLITE_IOERR_CORRUPTFS, SQLITE_IOERR_DATA
+_READ_FAILURES = (10 | 1 << 8, 10 | 2 << 8, 10 | 33 << 8, 10 | 32 << 8)
+
+
+def known_error(error: Exception) -> VaultError | None:
+    """Return the known failure behind a database error, or None if it is a bug of ours."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return None
+    if code in _READ_FAILURES or code & _PRIMARY in (sqlcipher.SQLITE_CORRUPT, sqlcipher.SQLITE_NOTADB):
+        return DamagedVault(DAMAGED)
+    if code & _PRIMARY in _BUSY_CODES:
+        return VaultWriteError(BUSY)
+    if code & _PRIMARY in _WRITE_CODES:
+        return VaultWriteError(CANNOT_WRITE)
+    return None
+
+
+class Connection:
+    """A connection for the calling thread. Rows are tuples."""
+
+    def __init__(
+        self, path: Path, key: bytes | bytearray, on_close: Callable[[Connection], None] | None = None
+    ) -> None:
+        """Open the existing file at ``path`` with the raw 32-byte ``key``.
+
+        Raises :class:`DamagedVault` if the key does not fit the file or its first page is damaged;
+        the file is never created or changed here.
+        """
+        self._lock = threading.RLock()
+        self._thread = threading.get_ident()
+        self._on_close = on_close
+        self._closed = False
+        self._depth = 0
+        try:
+            # check_same_thread is ours (see _ready): a lock must be able to close from any thread.
+            self._db = sqlcipher.connect(
+                f"{path.absolute().as_uri()}?mode=rw",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+                timeout=BUSY_MS / 1000,
+            )
+        except sqlcipher.Error as error:
+            raise known_error(error) or error from None
+        try:
+            self._prepare(key)
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self, key: bytes | bytearray) -> None:
+        # Logging goes off before the key is set: a page that fails would be reported on stderr.
+        self.rows("PRAGMA cipher_log_level = NONE")
+        self.rows(f"PRAGMA key = \"x'{bytes(key).hex()}'\"")
+        if not self.rows("PRAGMA cipher_version"):
+            raise VaultError("This installation lacks encryption (SQLCipher), so the journal stays closed.")
+        self.rows("PRAGMA temp_store = MEMORY")
+        self.rows(f"PRAGMA cache_size = -{CACHE_KIB}")
+        self.rows("SELECT count(*) FROM sqlite_master")  # the first page is read, and with it the key proved
+        self.rows("PRAGMA journal_mode = WAL")
+        self.rows("PRAGMA synchronous = FULL")
+        self.rows("PRAGMA secure_delete = ON")
+        self.rows("PRAGMA foreign_keys = ON")
+
+    def _ready(self) -> None:
+        if self._closed:
+            raise VaultLocked(LOCKED)
+        if threading.get_ident() != self._thread:
+            raise RuntimeError("a store was used outside its thread; call reopen() there")
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement and return all rows."""
+        with self._lock:
+            self._ready()
+            try:
+                return self._db.execute(sql, values).fetchall()
+            except sqlcipher.Error as error:
+                known = known_error(error)
+                if known is None:
+                    raise
+                raise known from None
+
+    def row(self, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+        """Run one statement and return its first row, or None."""
+        found = self.rows(sql, values)
+        return found[0] if found else None
+
+    def each(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Yield rows one at a time, for tables that should not be held in memory at once."""
+        with self._lock:
+            self._ready()
+            try:
+                yield from self._db.execute(sql, values)
+            except sqlcipher.Error as error:
+                known = known_error(error)
+                if known is None:
+                    raise
+                raise known from None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Run the block as one durable transaction; nothing of it stays if it raises."""
+        with self._lock:
+            self._ready()
+            if self._depth:
+                yield
+                return
+            self.rows("BEGIN IMMEDIATE")
+            self._depth = 1
+            try:
+                yield
+                self.rows("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+            finally:
+                self._depth = 0
+
+    def _roll_back(self) -> None:
+        # Some failures (a full disk) have rolled back already; then this says "no transaction".
+        try:
+            self._db.execute("ROLLBACK")
+        except sqlcipher.Error:
+            pass
+
+    def close(self) -> None:
+        """Close, from any thread, after what is in progress. Safe to call twice."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            try:
+                self._db.close()
+            except sqlcipher.Error:
+                # A failed last checkpoint leaves the write-ahead log, which the next opening reads.
+                pass
+        if self._on_close is not None:
+            self._on_close(self)
+
+
+def check_build() -> None:
+    """Raise :class:`VaultError` unless this SQLCipher keeps its promises here.
+
+    Needed: encryption, temporary data in memory only (compiled in), full-text search.
+    """
+    db = sqlcipher.connect(":memory:")
+    try:
+        options = {row[0] for row in db.execute("PRAGMA compile_options")}
+        version = db.execute("PRAGMA cipher_version").fetchone()
+        fts = db.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'").fetchone()
+    finally:
+        db.close()
+    if version is None or not fts or not options & {"TEMP_STORE=2", "TEMP_STORE=3"}:
+        raise VaultError(
+            "This installation's SQLCipher lacks something the journal needs to stay private. "
+            "Install Quiet Page again. Nothing was changed."
+        )
