@@ -6,20 +6,34 @@ recurses once per character. No normaliser, because llama.cpp applies none to by
 
 The control tokens hold ids 0-3 but no merge leads to them: they come only from the control
 segments of a prompt. A person may write ``<|end|>`` in an entry; it stays ordinary text.
+
+The stage also turns corpora and task rows into arrays (``tokens/``), so that what follows needs
+torch and numpy only:
+
+* ``tokenizer.json``, ``index.json`` (vocabulary size; tokens and bytes by source and split);
+* ``SOURCE.{train,valid}.npy``: uint16, documents one after another, each ``<|begin|> ... <|end|>``;
+* ``frame.json`` (ids around an entry, of each question, of each label) and
+  ``tasks.{train,valid}.npz`` (ids of the entries; which entry has which answer).
 """
 
 from __future__ import annotations
 
 import json
+import random
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from journal_app.contract.prompts import CONTROL_TOKENS, Segment, encode
-from journal_app.contract.tasks import Task, verbaliser_tokens
-from trainer.config import TrainerError
+from journal_app.contract.prompts import BOS, CONTROL_TOKENS, END, PAD, Segment, encode, prefix, question
+from journal_app.contract.tasks import TASKS, Task, verbaliser_tokens
+from trainer.config import Recipe, RunPaths, StageResult, TrainerError
+from trainer.corpora import Row, prose
+from trainer.corpora.files import read_rows
+from trainer.progress import Progress
 
 PRE = "gpt-2"
 """Name of the pre-tokeniser in ``tokenizer.ggml.pre``."""
@@ -28,6 +42,7 @@ PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\
 """What ``gpt-2`` means in llama.cpp; the last branch is in its code, not in its table."""
 
 FORMAT = 1
+_ENTRY = "entry"
 _CONTROL_SPLIT = re.compile("(" + "|".join(map(re.escape, CONTROL_TOKENS)) + ")")
 
 Merge = tuple[str, str]
@@ -111,9 +126,7 @@ class WriterTokenizer:
             "tokens": self.tokens,
             "merges": [f"{left} {right}" for left, right in self.merges],
         }
-        part = path.with_name(path.name + ".part")
-        part.write_text(json.dumps(document, ensure_ascii=False, indent=0) + "\n", "utf-8")
-        part.replace(path)
+        _write(path, json.dumps(document, ensure_ascii=False, indent=0))
 
     @classmethod
     def load(cls, path: Path) -> WriterTokenizer:
@@ -206,3 +219,151 @@ def _missing_merges(merges: Sequence[Merge]) -> list[Merge]:
             extra.append((whole, piece))
             whole += piece
     return extra
+
+
+def frame(tokenizer: WriterTokenizer, tasks: Iterable[str]) -> dict[str, Any]:
+    """Return the ids that stand around every entry: ``head``, ``tail``, and by task its question and labels."""
+    segments = prefix(_ENTRY)
+    place = next(i for i, segment in enumerate(segments) if segment.text == _ENTRY and not segment.control)
+    return {
+        "head": tokenizer.prompt(segments[:place]),
+        "tail": tokenizer.prompt(segments[place + 1 :]),
+        "pad": CONTROL_TOKENS.index(PAD),
+        "end": CONTROL_TOKENS.index(END),
+        "tasks": {
+            name: {
+                "kind": TASKS[name].kind,
+                "question": tokenizer.prompt(question(TASKS[name])),
+                "labels": tokenizer.labels(TASKS[name]),
+            }
+            for name in tasks
+        },
+    }
+
+
+def documents(tokenizer: WriterTokenizer, texts: Sequence[str]) -> np.ndarray:
+    """Return ``texts`` as one uint16 array, each between its first and last control token."""
+    begin, end = CONTROL_TOKENS.index(BOS), CONTROL_TOKENS.index(END)
+    parts = [np.zeros(0, np.uint16)]
+    for start in range(0, len(texts), 1000):
+        joined = [i for ids in tokenizer.encode_many(texts[start : start + 1000]) for i in (begin, *ids, end)]
+        parts.append(np.array(joined, dtype=np.uint16))
+    return np.concatenate(parts)
+
+
+def encode_rows(
+    tokenizer: WriterTokenizer, rows: Iterable[Row], tasks: Sequence[str], room: int
+) -> dict[str, np.ndarray]:
+    """Return task rows as arrays.
+
+    ``ids`` and ``offsets`` [texts + 1] hold each distinct text once, cut after ``room`` tokens;
+    ``TASK.rows`` [n] says which text, ``TASK.targets`` the label's index [n], or for a multi-label
+    task 1, 0 or -1 (not known) for each label [n, labels].
+    """
+    places: dict[str, int] = {}
+    found: dict[str, tuple[list[int], list[Any]]] = {task: ([], []) for task in tasks}
+    for row in rows:
+        if row.task not in found:
+            continue
+        task = TASKS[row.task]
+        if task.kind == "multilabel":
+            target: Any = [
+                1 if label in row.positives else 0 if label in row.negatives else -1 for label in task.labels
+            ]
+        else:
+            target = task.index(row.label)
+        found[row.task][0].append(places.setdefault(row.text, len(places)))
+        found[row.task][1].append(target)
+    ids = [item[:room] for item in tokenizer.encode_many(list(places))]
+    arrays = {
+        "ids": np.array([i for item in ids for i in item], dtype=np.uint16),
+        "offsets": np.cumsum([0, *map(len, ids)], dtype=np.int64),
+    }
+    for task, (index, targets) in found.items():
+        arrays[f"{task}.rows"] = np.array(index, dtype=np.int32)
+        arrays[f"{task}.targets"] = np.array(targets, dtype=np.int8)
+    return arrays
+
+
+def entry_room(tokenizer: WriterTokenizer, tasks: Iterable[str], max_tokens: int) -> int:
+    """Return how many tokens of an entry fit a window of ``max_tokens`` beside the longest question and its answer."""
+    around = frame(tokenizer, tasks)
+    longest = max(len(task["question"]) for task in around["tasks"].values())
+    room = max_tokens - len(around["head"]) - len(around["tail"]) - longest - 2
+    if room < 8:
+        raise TokenizerError(f"max_tokens = {max_tokens} leaves no room for an entry beside the questions")
+    return room
+
+
+def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
+    """Learn the tokenizer and turn corpora and task rows into arrays."""
+    if recipe.tokenizer.vocab_size > 65_536:
+        raise TokenizerError("tokenizer.vocab_size must fit 16 bits")
+    if recipe.max_tokens > recipe.shape.context:
+        raise TokenizerError("max_tokens is more than shape.context")
+    out = paths.out / "tokens"
+    out.mkdir(parents=True, exist_ok=True)
+    weights = {name: weight for name, weight in recipe.pretrain.weights.items() if weight > 0}
+    texts = {name: _shuffled(prose(paths.corpora(), name, "train"), recipe.seed) for name in weights}
+    rows = list(read_rows(paths.prepared / "train.jsonl.gz"))
+    progress.say(f"tokenizer: learning {recipe.tokenizer.vocab_size} tokens")
+    tokenizer = WriterTokenizer.train(
+        _sample(texts, weights, rows, recipe.tokenizer.characters, recipe.seed), recipe.tokenizer.vocab_size
+    )
+    tokenizer.save(out / "tokenizer.json")
+
+    sources: dict[str, dict[str, int]] = {}
+    for name in progress.over(weights, "tokenizer: sources", len(weights), "sources"):
+        facts = sources[name] = {}
+        for split in ("train", "valid"):
+            chosen = texts.pop(name) if split == "train" else list(prose(paths.corpora(), name, split))
+            ids = documents(tokenizer, chosen)
+            _save(out / f"{name}.{split}.npy", ids)
+            facts[f"{split}_tokens"] = len(ids)
+            facts[f"{split}_bytes"] = sum(len(text.encode("utf-8")) for text in chosen)
+    room = entry_room(tokenizer, recipe.data.tasks, recipe.max_tokens)
+    _write(out / "frame.json", json.dumps(frame(tokenizer, recipe.data.tasks)))
+    for split in ("train", "valid"):
+        split_rows = rows if split == "train" else read_rows(paths.prepared / "valid.jsonl.gz")
+        _save(out / f"tasks.{split}.npz", encode_rows(tokenizer, split_rows, recipe.data.tasks, room))
+    # Last, because its presence says that the folder is complete.
+    _write(out / "index.json", json.dumps({"vocab": tokenizer.size, "sources": sources}, indent=1))
+    files = tuple(sorted(path for path in out.iterdir() if path.suffix in (".json", ".npy", ".npz")))
+    return StageResult(files, {"vocab": tokenizer.size, "sources": sources})
+
+
+def _shuffled(texts: Iterable[str], seed: int) -> list[str]:
+    chosen = list(texts)
+    random.Random(seed).shuffle(chosen)
+    return chosen
+
+
+def _sample(
+    texts: dict[str, list[str]], weights: dict[str, float], rows: Sequence[Row], characters: int, seed: int
+) -> Iterator[str]:
+    """Yield about ``characters`` characters: a tenth from the tasks' own texts, the rest from prose by weight."""
+    own = _shuffled(dict.fromkeys(row.text for row in rows), seed)
+    shares = {name: 0.9 * weight / sum(weights.values()) for name, weight in weights.items()}
+    for chosen, share in [(own, 0.1), *((texts[name], shares[name]) for name in weights)]:
+        left = share * characters
+        for text in chosen:
+            if left <= 0:
+                break
+            yield text
+            left -= len(text)
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(text + "\n", "utf-8")
+    part.replace(path)
+
+
+def _save(path: Path, arrays: np.ndarray | dict[str, np.ndarray]) -> None:
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        if isinstance(arrays, dict):
+            np.savez(file, **arrays)
+        else:
+            np.save(file, arrays)
+    part.replace(path)
