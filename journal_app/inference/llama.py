@@ -113,15 +113,20 @@ class LlamaReader:
     Args:
         path: the GGUF.
         threads: how many to use; None for :func:`default_threads`.
+        sha256: if given, the file must have it; checked before anything of it is loaded.
 
     Raises :class:`ModelError` if the file cannot be used.
     """
 
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+    def __init__(self, path: Path, *, threads: int | None = None, sha256: str | None = None) -> None:
         self._path = Path(path)
         self._lock = threading.Lock()
         self._flag = _AbortFlag()
         self._sha256 = ""
+        if sha256 is not None:
+            self._sha256 = sha256_of(self._path)
+            if self._sha256 != sha256.lower():
+                raise ModelError(f"the model file {self._path.name} is not the one that was checked; it may be damaged")
         self._model = _Model(self._path)
         self._backend: _Encoder | _Decoder | None = None
         try:

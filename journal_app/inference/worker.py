@@ -1,0 +1,202 @@
+"""The child's side of ``process.ModelProcess``: loads one model and answers over two pipes.
+
+Also owns the frames that both sides speak: a big-endian length and JSON. JSON and not pickle,
+because the child reads a file that may be hostile, and the parent holds the journal's key: what
+comes back must stay data. The child gives up whatever it does not need before a text reaches it:
+core dumps, files, sockets, its turn before other programs.
+
+This module imports llama.cpp only inside :func:`main`, so that the parent can use the frames
+without it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import queue
+import signal
+import struct
+import sys
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from journal_app.inference.engine import ModelCancelled, ModelError, Reading, SentenceScores
+
+MAX_FRAME = 256 * 1024 * 1024
+"""Longest frame that either side accepts, in bytes."""
+
+_LENGTH = struct.Struct(">I")
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
+_WARM_UP = "I am here and it is a quiet day. Nothing else."
+
+
+def send(stream: BinaryIO, message: dict[str, Any]) -> None:
+    """Write one frame and flush; raise ``OSError`` if the other side is gone, ``ValueError`` if it is too long."""
+    data = json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii")
+    if len(data) > MAX_FRAME:
+        raise ValueError("the text is too long for the model")
+    stream.write(_LENGTH.pack(len(data)) + data)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> dict[str, Any] | None:
+    """Read one frame; return None at the end of the stream or if what came is no frame."""
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    (size,) = _LENGTH.unpack(head)
+    if size > MAX_FRAME:
+        return None
+    data = stream.read(size)
+    if len(data) < size:
+        return None
+    try:
+        message = json.loads(data)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def reading_to_wire(reading: Reading) -> dict[str, Any]:
+    """Return ``reading`` as JSON values."""
+    return asdict(reading)
+
+
+def reading_from_wire(raw: dict[str, Any]) -> Reading:
+    """Return the reading in ``raw``; raise ``ValueError``, ``TypeError`` or ``KeyError`` if it is none."""
+    return Reading(
+        readable=raw["readable"] is True,
+        language=str(raw["language"])[:8],
+        tasks=_scores(raw["tasks"]),
+        sentences=tuple(SentenceScores(int(s["start"]), int(s["end"]), _scores(s["tasks"])) for s in raw["sentences"]),
+        vector=tuple(map(float, raw["vector"])),
+        tokens=int(raw["tokens"]),
+        words=int(raw["words"]),
+        seconds=float(raw["seconds"]),
+    )
+
+
+def _scores(raw: dict[str, Any]) -> dict[str, dict[str, float]]:
+    return {str(task): {str(k): float(v) for k, v in labels.items()} for task, labels in raw.items()}
+
+
+class Worker:
+    """Answers ``load`` once, then ``read`` frames, until the parent's end of the pipe closes."""
+
+    def __init__(self, inbox: BinaryIO, outbox: BinaryIO) -> None:
+        self._inbox = inbox
+        self._outbox = outbox
+        self._todo: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._cancelled = -1
+        self._reader: Any = None
+
+    def run(self) -> None:
+        """Serve until the parent is gone; ends the process, never returns."""
+        threading.Thread(target=self._listen, name="pipe", daemon=True).start()
+        while True:
+            message = self._todo.get()
+            number = message.get("id")
+            try:
+                answer = self._load(message) if message.get("do") == "load" else self._read(message)
+            except ModelCancelled:
+                answer = {"error": "cancelled"}
+            except ModelError as error:
+                answer = {"error": "model", "message": str(error)}
+            except MemoryError:
+                answer = {"error": "model", "message": "there is not enough memory for the model"}
+            except Exception as error:
+                answer = {"error": "model", "message": f"the model failed ({type(error).__name__})"}
+            try:
+                send(self._outbox, {"id": number, **answer})
+            except (OSError, ValueError):
+                os._exit(1)
+
+    def _listen(self) -> None:
+        """Take frames off the pipe at once, so that a cancel is heard while a text is being read."""
+        while (message := receive(self._inbox)) is not None:
+            if message.get("do") == "cancel":
+                self._cancelled = int(message["id"])
+                if self._reader is not None:
+                    self._reader.cancel()
+            else:
+                self._todo.put(message)
+        # The parent closed the pipe or died; everything here dies with it, mid-computation if need be.
+        os._exit(0)
+
+    def _load(self, message: dict[str, Any]) -> dict[str, Any]:
+        from journal_app.inference.llama import LlamaReader
+
+        reader = LlamaReader(Path(message["path"]), threads=message["threads"], sha256=message["sha256"])
+        info = reader.info()
+        # Touches every lazy import and page while files may still be opened.
+        reader.read([_WARM_UP])
+        self._reader = reader
+        _renounce_files()
+        return {
+            "manifest": info.manifest.to_json(),
+            "sha256": info.sha256,
+            "file": info.file,
+            "bytes": info.bytes,
+        }
+
+    def _read(self, message: dict[str, Any]) -> dict[str, Any]:
+        if self._reader is None:
+            raise ModelError("no model is loaded")
+        if self._cancelled == message["id"]:
+            raise ModelCancelled("reading was stopped")
+        readings = self._reader.read(message["texts"], evidence=message["evidence"])
+        return {"readings": [reading_to_wire(reading) for reading in readings]}
+
+
+def _renounce_at_start() -> None:
+    """Give up, where the system lets us, what a reader of texts has no use for."""
+    sys.dont_write_bytecode = True
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        os.nice(10)
+    except (OSError, ValueError, AttributeError):
+        pass
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        # An own, empty network: as root at once, else by way of an own user namespace, else not at all.
+        if libc.unshare(_CLONE_NEWNET) != 0:
+            libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+    _limit("RLIMIT_CORE")
+    _limit("RLIMIT_FSIZE")
+
+
+def _renounce_files() -> None:
+    """Open no descriptor ever again: neither a file nor a socket. What is open stays usable."""
+    _limit("RLIMIT_NOFILE")
+
+
+def _limit(name: str) -> None:
+    try:
+        import resource
+
+        resource.setrlimit(getattr(resource, name), (0, 0))
+    except (ImportError, AttributeError, OSError, ValueError):
+        pass
+
+
+def main() -> None:
+    """Run the child: frames come on standard input, answers leave on what was standard output."""
+    _renounce_at_start()
+    inbox = os.fdopen(os.dup(0), "rb")
+    outbox = os.fdopen(os.dup(1), "wb")
+    # Whatever a library prints must not end up among the frames, nor on the writer's terminal.
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.close(null)
+    Worker(inbox, outbox).run()
+
+
+if __name__ == "__main__":
+    main()
