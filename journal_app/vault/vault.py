@@ -230,6 +230,7 @@ def _check_header(path: Path) -> None:
 def _install(folder: Path, key: bytearray, file: KeyFile) -> None:
     """Build the journal beside its place and move it there whole."""
     into_existing = folder.exists()
+    was_empty = into_existing and not any(folder.iterdir())
     parent = folder if into_existing else folder.parent
     parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     stage = parent / f".quietpage-new-{secrets.token_hex(6)}"
@@ -253,7 +254,8 @@ def _install(folder: Path, key: bytearray, file: KeyFile) -> None:
             # Keys first: a database without keys could never be opened by anybody.
             for name in (KEYS_COPY, KEYS, DATABASE):
                 os.rename(stage / name, folder / name)
-            folder.chmod(0o700)
+            if was_empty:  # a folder with other things in it keeps the permissions that its owner chose
+                folder.chmod(0o700)
             _sync(folder)
         else:
             os.rename(stage, folder)
@@ -311,10 +313,7 @@ def _set_aside(folder: Path, connection: Connection, found: int) -> None:
             source = folder / KEYS_COPY
         target = backups / f"{stem}-{name}"
         partial = backups / f"{stem}-{name}.partial"
-        with (
-            source.open("rb") as old,
-            os.fdopen(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as new,
-        ):
+        with source.open("rb") as old, _new_private(partial) as new:
             shutil.copyfileobj(old, new, 1 << 20)
             new.flush()
             os.fsync(new.fileno())
@@ -328,7 +327,7 @@ def _replace_file(path: Path, data: bytes) -> None:
     """Write ``data`` as ``path`` at once or not at all; only the owner can read it."""
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
-        with os.fdopen(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        with _new_private(partial) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -338,10 +337,15 @@ def _replace_file(path: Path, data: bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
+def _new_private(path: Path) -> BinaryIO:
+    """Open a new file for writing that nobody else may read, from its first byte on."""
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
+
+
 def _sync(path: Path) -> None:
     if os.name == "nt" and path.is_dir():
         return  # Windows has no handle on a folder to sync
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:
