@@ -209,6 +209,8 @@ def build(
     ``rows`` may hold any days; those before the period serve only the comparison of own mood.
     ``made_on`` is an ISO date. Raises ValueError if the period ends before it begins.
     """
+    if not choices.ratings:
+        rows = [replace(row, mood=None) for row in rows]
     own_rows = [replace(row, analysis=None, corrections=()) for row in rows]
     own = trends.trend(own_rows, choices.start, choices.end)
     full = trends.trend(rows, choices.start, choices.end) if choices.estimates else own
