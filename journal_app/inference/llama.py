@@ -62,12 +62,18 @@ _LOG_SINK = lib.llama_log_callback(lambda _level, _text, _data: None)
 
 
 def default_threads(most: int = 4) -> int:
-    """Return how many threads a model uses: physical cores that we may use, less one, 1 to ``most``.
+    """Return how many threads a model uses, 1 to ``most``.
 
-    All cores at once would be slower, not faster, as soon as anything else runs: llama.cpp's
-    threads wait for each other spinning.
+    Physical cores that we may use, less one: llama.cpp's threads wait for each other spinning, and
+    as soon as anything else runs on their core two are far slower than one. Where they sleep
+    instead (OpenMP with ``OMP_WAIT_POLICY=PASSIVE``, as in the child process) two never were
+    slower than one in our measurements, so a computer with two cores may use both.
     """
-    return max(1, min(most, _physical_cores() - 1))
+    cores = _physical_cores()
+    sleeping = (
+        os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE" and b"OPENMP = 1" in lib.llama_print_system_info()
+    )
+    return max(1, min(most, cores if sleeping and cores <= 2 else cores - 1))
 
 
 def describe(path: Path) -> ModelInfo:

@@ -31,7 +31,7 @@ _LONGEST_PAUSE = 30.0
 _BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from journal_app.inference.worker import main; main()"
 _KEPT_ENVIRONMENT = (
     "PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "SYSTEMROOT", "TEMP",
-    "TMP", "LANG", "LC_ALL", "OMP_NUM_THREADS",
+    "TMP", "LANG", "LC_ALL",
 )  # fmt: skip
 
 
