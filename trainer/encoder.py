@@ -1,0 +1,161 @@
+"""The encoder: BERT, mean pooling, one linear head a task; its files and its tokenizer.
+
+The pooled vector is the mean of the last hidden states over all real tokens, [CLS] and [SEP]
+included, and is *not* normalised: the same that llama.cpp's mean pooling gives.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from transformers import BertConfig, BertModel
+
+from journal_app.contract.tasks import TASKS
+from trainer.config import TrainerError
+
+Ids = list[int]
+
+
+class Encoder(nn.Module):
+    """BERT with mean pooling and heads; ``labels`` maps each task to the labels of its head."""
+
+    def __init__(self, bert: BertModel, labels: Mapping[str, Sequence[str]]) -> None:
+        super().__init__()
+        self.bert = bert
+        self.labels = {task: tuple(names) for task, names in labels.items()}
+        width = bert.config.hidden_size
+        self.heads = nn.ModuleDict({task: nn.Linear(width, len(names)) for task, names in self.labels.items()})
+
+    def pooled(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return mean-pooled vectors [batch, width] in float32 of ``ids`` and ``mask`` [batch, time]."""
+        hidden = self.bert(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+        weights = mask.unsqueeze(-1).float()
+        return (hidden * weights).sum(1) / weights.sum(1)
+
+    def logits(self, pooled: Tensor) -> dict[str, Tensor]:
+        """Return task -> logits [batch, labels]."""
+        return {task: head(pooled) for task, head in self.heads.items()}
+
+    def save(self, folder: Path, tokenizer: Tokenizer) -> list[Path]:
+        """Write weights, configuration, labels and tokenizer into ``folder``; return the files."""
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.save(self.state_dict(), folder / "weights.pt")
+        (folder / "config.json").write_text(self.bert.config.to_json_string(), encoding="utf-8")
+        (folder / "labels.json").write_text(json.dumps(self.labels, indent=1) + "\n", encoding="utf-8")
+        tokenizer.save(str(folder / "tokenizer.json"))
+        return [folder / name for name in ("weights.pt", "config.json", "labels.json", "tokenizer.json")]
+
+    @classmethod
+    def load(cls, folder: Path) -> Encoder:
+        """Read what :meth:`save` wrote; raise ``TrainerError`` when a file is missing."""
+        try:
+            config = BertConfig.from_json_file(str(folder / "config.json"))
+            labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
+            state = torch.load(folder / "weights.pt", map_location="cpu", weights_only=True)
+        except OSError as error:
+            raise TrainerError(f"no trained encoder in {folder}: run `quietpage-train finetune` first") from error
+        model = cls(BertModel(config, add_pooling_layer=False), labels)
+        model.load_state_dict(state)
+        return model.eval()
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A pre-trained encoder as found on disk."""
+
+    bert: BertModel
+    tokenizer: Tokenizer
+
+
+def base_folder(base: str) -> Path:
+    """Return the folder with the pre-trained files: a path, or the ``model`` folder of a package."""
+    path = Path(base)
+    if path.is_dir():
+        return path
+    spec = importlib.util.find_spec(base) if base.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise TrainerError(f"the pre-trained encoder {base} is not installed; run `make setup-train`")
+    return Path(next(iter(spec.submodule_search_locations))) / "model"
+
+
+def load_base(base: str) -> Base:
+    """Load the pre-trained encoder from disk, never from a network; raise ``TrainerError``."""
+    folder = base_folder(base)
+    try:
+        bert = BertModel.from_pretrained(str(folder), local_files_only=True, add_pooling_layer=False)
+    except OSError as error:
+        raise TrainerError(f"no usable encoder in {folder}") from error
+    return Base(bert, load_tokenizer(folder))
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Return the tokenizer of ``folder`` without truncation and padding."""
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise TrainerError(f"no tokenizer at {path}")
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def windows(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int) -> list[list[Ids]]:
+    """Return for each text its ids with [CLS] and [SEP], cut into windows of at most ``max_tokens``.
+
+    Control-token look-alikes in the text stay ordinary text: special tokens are switched off in
+    the text and added by id.
+    """
+    cls_id, sep_id = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    room = max_tokens - 2
+    plain = plain_tokenizer(tokenizer)
+    result = []
+    for encoding in plain.encode_batch(list(texts), add_special_tokens=False):
+        ids = encoding.ids
+        pieces = [ids[i : i + room] for i in range(0, len(ids), room)] or [[]]
+        result.append([[cls_id, *piece, sep_id] for piece in pieces])
+    return result
+
+
+def plain_tokenizer(tokenizer: Tokenizer) -> Tokenizer:
+    """Return a copy that reads ``[SEP]`` or ``[MASK]`` in a text as the ordinary characters they are."""
+    copy = Tokenizer.from_str(tokenizer.to_str())
+    copy.encode_special_tokens = True
+    return copy
+
+
+def collate(batch: Sequence[Ids]) -> tuple[Tensor, Tensor]:
+    """Pad ids on the right with 0 ([PAD]); return (ids, mask), both [batch, longest] int64."""
+    longest = max(map(len, batch))
+    ids = torch.zeros(len(batch), longest, dtype=torch.long)
+    mask = torch.zeros(len(batch), longest, dtype=torch.long)
+    for row, item in enumerate(batch):
+        ids[row, : len(item)] = torch.tensor(item, dtype=torch.long)
+        mask[row, : len(item)] = 1
+    return ids, mask
+
+
+@torch.inference_mode()
+def embed(model: Encoder, batch: Sequence[Ids], size: int = 32, autocast: bool = False) -> np.ndarray:
+    """Return pooled vectors [n, width] float32 of token ids, computed in batches of like length."""
+    model.eval()
+    order = sorted(range(len(batch)), key=lambda i: len(batch[i]))
+    result = np.zeros((len(batch), model.bert.config.hidden_size), dtype=np.float32)
+    for start in range(0, len(order), size):
+        chosen = order[start : start + size]
+        ids, mask = collate([batch[i] for i in chosen])
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+            result[chosen] = model.pooled(ids, mask).numpy()
+    return result
+
+
+def default_labels(tasks: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the contract's labels of ``tasks``."""
+    return {task: TASKS[task].labels for task in tasks}
