@@ -17,11 +17,16 @@ from dataclasses import dataclass
 from journal_app.contract.tasks import Task
 
 BOS = "<|begin|>"
-START = "<|start|>"
+START = "<|turn|>"
 END = "<|end|>"
 PAD = "<|pad|>"
 CONTROL_TOKENS: tuple[str, ...] = (PAD, BOS, START, END)
-"""Control tokens of the models trained here; ids 0-3 in their vocabularies, in this order."""
+"""Control tokens of the models trained here; ids 0-3 in their vocabularies, in this order.
+
+llama.cpp gives some strings a meaning of their own, whatever the file says: ``<|start|>``,
+``<|channel|>``, ``<|message|>`` and ``<|constrain|>`` become tokens that plain text can produce.
+None of those may stand here; the trainer's tests tokenise look-alikes to make sure.
+"""
 
 SYSTEM = "You read a private journal entry with care. Answer each question about it with one word."
 REFLECT_SYSTEM_QUESTION = "Write a short, warm reflection on this entry. Do not give advice."
