@@ -27,6 +27,9 @@ MAX_SERIES = 6
 """Bands of the feelings chart, "other" included."""
 
 HEAT_ROWS = 8
+MANY_BUCKETS = 60
+"""Above this many buckets ranges, outlines and hatches of single marks are left out: they would blur."""
+
 HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "")
 LANES = ("unsure", *trends.LEVELS)
 
@@ -83,14 +86,15 @@ def mood(figure: Figure, trend: Trend, style: ChartStyle, title: str = "") -> No
     axes.set_yticks(range(1, 6), [trends.mood_word(i, style.translate) for i in range(1, 6)])
     axes.grid(axis="y", color=colours.line, linewidth=style.line(0.7))
     axes.axhline(3, color=colours.quiet_ink, linewidth=style.line(0.8), linestyle=(0, (2, 3)))
-    for point in points:
+    crowded = len(points) > MANY_BUCKETS
+    for point in () if crowded and step != "day" else points:
         if point.mood_low is not None and point.mood_high is not None and point.mood_low < point.mood_high:
             x = look.centre(point)
             axes.plot([x, x], [point.mood_low, point.mood_high], color=colours.accent, linewidth=style.line(0.9))
     for xs, ys in runs(points, [p.mood for p in points]):
-        axes.plot(xs, ys, color=colours.accent, linewidth=style.line(1.1))
+        axes.plot(xs, ys, color=colours.accent, linewidth=style.line(0.5 if crowded else 1.1))
     known = [p for p in points if p.mood is not None]
-    size = 26 if len(points) <= 60 else 14
+    size = 14 if crowded else 26
     axes.scatter(
         [look.centre(p) for p in known],
         [p.mood or 0 for p in known],
@@ -105,7 +109,7 @@ def mood(figure: Figure, trend: Trend, style: ChartStyle, title: str = "") -> No
     for xs, ys in stretches:
         axes.plot(
             xs, ys, color=colours.ink, linewidth=style.line(2.2), solid_capstyle="round", zorder=4,
-            marker="_" if len(xs) == 1 else None,
+            marker="_" if len(xs) == 1 else None, markeredgewidth=style.line(2.2), markersize=7 * style.scale,
         )  # fmt: skip
     if stretches:
         text = style.translate("charts", "thick line: average of {n} days").format(n=window)
@@ -137,10 +141,21 @@ def feelings(figure: Figure, trend: Trend, style: ChartStyle, title: str = "") -
     middles: list[tuple[float, int, str]] = []
     for i, (name, values) in enumerate(rows):
         colour = style.colours.series[i] if name else style.colours.line
-        axes.bar(
-            xs, values, width=widths, bottom=bottom, color=colour, hatch=HATCHES[i] if name else "",
-            edgecolor=style.background, linewidth=style.line(0.6),
-        )  # fmt: skip
+        hatch = HATCHES[i] if name else ""
+        if len(points) > MANY_BUCKETS:
+            # One hatched area per stretch: a bar per bucket would take seconds.
+            for part in _stretches(points):
+                at = [shown.index(p) for p in part]
+                axes.fill_between(
+                    [look.ordinal(p.start) - 0.5 for p in part] + [look.ordinal(part[-1].end) + 0.5],
+                    [*bottom[at], bottom[at[-1]]], [*(bottom + values)[at], (bottom + values)[at[-1]]],
+                    step="post", color=colour, hatch=hatch, edgecolor=style.background, linewidth=0,
+                )  # fmt: skip
+        else:
+            axes.bar(
+                xs, values, width=widths, bottom=bottom, color=colour, hatch=hatch,
+                edgecolor=style.background, linewidth=style.line(0.6),
+            )  # fmt: skip
         label = trends.feeling_word(name, style.translate) if name else style.translate("charts", "other")
         middles.append((float(bottom[-1] + values[-1] / 2), i if name else -1, label))
         bottom = bottom + values
@@ -150,6 +165,17 @@ def feelings(figure: Figure, trend: Trend, style: ChartStyle, title: str = "") -
     look.date_axis(axes, trend, style, labels=False)
     look.count_strip(strip, trend, points, [p.read for p in points], style)
     axes.tick_params(labelbottom=False)
+
+
+def _stretches(points: Sequence[Point]) -> list[list[Point]]:
+    """Return neighbouring buckets that have shares, stretch by stretch."""
+    result: list[list[Point]] = [[]]
+    for point in points:
+        if point.shares is not None:
+            result[-1].append(point)
+        elif result[-1]:
+            result.append([])
+    return [part for part in result if part]
 
 
 def _stack_labels(axes: Axes, style: ChartStyle, middles: list[tuple[float, int, str]]) -> None:
@@ -192,7 +218,10 @@ def levels(figure: Figure, trend: Trend, style: ChartStyle, title: str = "") -> 
         _lanes(axes, trend, points, name, style)
         axes.tick_params(labelbottom=False)
     own = any(p.signal(n).own for p in points for n in names)
-    text = style.translate("charts", "hatched: estimate")
+    if len(points) > MANY_BUCKETS:
+        text = style.translate("charts", "tinted: estimate")
+    else:
+        text = style.translate("charts", "hatched: estimate")
     _corner(top, style, text + ("  \u00b7  \u25c6 " + style.translate("charts", "your own word") if own else ""))
     look.count_strip(strip, trend, points, [p.read for p in points], style)
 
@@ -200,6 +229,7 @@ def levels(figure: Figure, trend: Trend, style: ChartStyle, title: str = "") -> 
 def _lanes(axes: Axes, trend: Trend, points: Sequence[Point], name: str, style: ChartStyle) -> None:
     look.dress(axes, style)
     colours = style.colours
+    crowded = len(points) > MANY_BUCKETS
     for lane in range(len(LANES) + 1):
         axes.axhline(lane - 0.5, color=colours.line, linewidth=style.line(0.7))
     axes.axhline(0.5, color=colours.quiet_ink, linewidth=style.line(0.8), linestyle=(0, (2, 3)))
@@ -217,14 +247,14 @@ def _lanes(axes: Axes, trend: Trend, points: Sequence[Point], name: str, style: 
         axes.bar(
             [look.centre(p) for p, _ in blocks], [0.76] * len(blocks), bottom=lane - 0.38,
             width=[look.bar_width(p, trend) for p, _ in blocks], color=fills,
-            edgecolor=colours.accent if lane else colours.quiet_ink, linewidth=style.line(0.8),
-            hatch="////" if lane else "....", zorder=2,
+            edgecolor=colours.accent if lane else colours.quiet_ink, linewidth=style.line(0.3 if crowded else 0.8),
+            hatch="" if crowded else ("////" if lane else "...."), zorder=2,
         )  # fmt: skip
     for point in points:
         for level in sorted(set(point.signal(name).own)):
             axes.plot(
                 [look.centre(point)], [LANES.index(level)], marker="D", color=colours.ink,
-                markeredgecolor=style.background, markersize=6 * style.scale, zorder=4,
+                markeredgecolor=style.background, markersize=(3.5 if crowded else 6) * style.scale, zorder=4,
             )  # fmt: skip
     axes.set_ylim(-0.5, len(LANES) - 0.5)
     axes.set_yticks(range(len(LANES)), [trends.level_word(level, style.translate) for level in LANES])

@@ -184,7 +184,7 @@ def date_axis(axes: Axes, trend: trends.Trend, style: ChartStyle, *, labels: boo
     fonts(axes, style)
     # A label centred on a tick at the very edge would be cut or would push the plot in.
     texts: list[Text] = list(axes.get_xticklabels())
-    if len(texts) > 1:
+    if len(texts) > 1 and last - first > 14:
         reach = (last - first + 1) * 0.06
         for (x, _), label in zip(ticks, texts, strict=True):
             if x - first < reach:
@@ -207,6 +207,9 @@ def _date_ticks(first: dt.date, last: dt.date, style: ChartStyle) -> list[tuple[
     def year(day: dt.date) -> str:
         return str(day.year)
 
+    if len(days) <= 10:
+        # The month once is enough: seven full dates would run into each other at large sizes.
+        return [(day.toordinal(), short(day) if i == 0 or day.day == 1 else str(day.day)) for i, day in enumerate(days)]
     choices: list[tuple[Callable[[dt.date], bool], Callable[[dt.date], str]]] = [
         (lambda day: True, short),
         (lambda day: day.weekday() == 0, short),

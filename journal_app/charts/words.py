@@ -72,9 +72,9 @@ def mood_describe(trend: Trend, translate: Translate) -> str:
         word=trends.mood_word(mean, translate),
         mean=mean,
         low=low.mood,
-        low_day=trends.short_date(low.start, translate),
+        low_day=_day(trend, low.start, translate),
         high=high.mood,
-        high_day=trends.short_date(high.start, translate),
+        high_day=_day(trend, high.start, translate),
     )
 
 
@@ -173,7 +173,7 @@ def heat_describe(trend: Trend, translate: Translate) -> str:
         day = max(read, key=lambda p: ((p.feelings or ())[i], p.start))
         parts.append(
             translate("charts", "{name} strongest on {day}").format(
-                name=trends.feeling_word(name, translate), day=trends.short_date(day.start, translate)
+                name=trends.feeling_word(name, translate), day=_day(trend, day.start, translate)
             )
         )
     text = translate("charts", "How strongly each feeling was read, day by day, with your corrections: {parts}.")
@@ -187,7 +187,8 @@ def levels_title(trend: Trend, translate: Translate) -> str:
     """Return the title of the lanes in words: facts about the words of days, nothing about the writer."""
     many = sum(1 for p in trend.days if p.stress.many or p.low_mood.many)
     read = sum(1 for p in trend.days if p.stress.n or p.low_mood.n)
-    if not read:
+    if not many:
+        # "many on 0 days" would sound like reassurance, which a low level never is.
         return translate("charts", "Stress and low-mood signs in your words")
     return translate("charts", "Stress and low-mood signs: many on {many} of {read} days read").format(
         many=many, read=read
@@ -240,7 +241,7 @@ def signs_title(trend: Trend, translate: Translate) -> str:
     if best is None:
         return translate("charts", "Signs, seven days at a time")
     return translate("charts", "Signs, seven days at a time: most around {day}").format(
-        day=trends.short_date(best[1], translate)
+        day=_day(trend, best[1], translate)
     )
 
 
@@ -258,7 +259,7 @@ def signs_describe(trend: Trend, translate: Translate) -> str:
                 name=trends.sign_word(name, translate),
                 hits=round(share * n),
                 n=n,
-                day=trends.short_date(day, translate),
+                day=_day(trend, day, translate),
             )
         )
     if not parts:
@@ -284,6 +285,11 @@ def signs_table(trend: Trend, step: Step, translate: Translate) -> Table:
             cells += [_number(found.share[row][i]), str(found.n[row][i])]
         rows.append(tuple(cells))
     return tuple(header), rows
+
+
+def _day(trend: Trend, date: str, translate: Translate) -> str:
+    """Return a date, with its year where the period is long enough for doubt."""
+    return trends.short_date(date, translate, year=len(trend.days) > 366)
 
 
 def _number(value: float | None) -> str:

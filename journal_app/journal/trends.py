@@ -548,11 +548,11 @@ def signal_sentence(trend: Trend, task: str, translate: Translate = untranslated
 def mood_word(value: float, translate: Translate = untranslated) -> str:
     """Return the word for an own mood from 1 to 5, rounded to the nearest step."""
     words = (
-        translate("trends", "very low"),
-        translate("trends", "low"),
-        translate("trends", "in between"),
-        translate("trends", "good"),
-        translate("trends", "very good"),
+        translate("Mood", "very low"),
+        translate("Mood", "low"),
+        translate("Mood", "in between"),
+        translate("Mood", "good"),
+        translate("Mood", "very good"),
     )
     return words[min(5, max(1, int(value + 0.5))) - 1]
 
@@ -560,10 +560,10 @@ def mood_word(value: float, translate: Translate = untranslated) -> str:
 def level_word(level: str, translate: Translate = untranslated) -> str:
     """Return the word for a level; everything that is no level is "not sure"."""
     return {
-        "quiet": translate("trends", "quiet"),
-        "some": translate("trends", "some"),
-        "many": translate("trends", "many"),
-    }.get(level, translate("trends", "not sure"))
+        "quiet": translate("Bands", "quiet"),
+        "some": translate("Bands", "some"),
+        "many": translate("Bands", "many"),
+    }.get(level, translate("Bands", "not sure"))
 
 
 def sign_word(name: str, translate: Translate = untranslated) -> str:
@@ -578,22 +578,22 @@ def sign_word(name: str, translate: Translate = untranslated) -> str:
 def feeling_word(name: str, translate: Translate = untranslated) -> str:
     """Return what a writer reads for a feeling of the contract."""
     words = {
-        "joy": translate("trends", "joy"),
-        "excitement": translate("trends", "excitement"),
-        "gratitude": translate("trends", "gratitude"),
-        "love": translate("trends", "love"),
-        "pride": translate("trends", "pride"),
-        "calm": translate("trends", "calm"),
-        "hope": translate("trends", "hope"),
-        "surprise": translate("trends", "surprise"),
-        "sadness": translate("trends", "sadness"),
-        "loneliness": translate("trends", "loneliness"),
-        "anxiety": translate("trends", "worry"),
-        "anger": translate("trends", "anger"),
-        "disgust": translate("trends", "disgust"),
-        "shame": translate("trends", "shame"),
-        "guilt": translate("trends", "guilt"),
-        "tiredness": translate("trends", "tiredness"),
+        "joy": translate("Feelings", "joy"),
+        "excitement": translate("Feelings", "excitement"),
+        "gratitude": translate("Feelings", "gratitude"),
+        "love": translate("Feelings", "love"),
+        "pride": translate("Feelings", "pride"),
+        "calm": translate("Feelings", "calm"),
+        "hope": translate("Feelings", "hope"),
+        "surprise": translate("Feelings", "surprise"),
+        "sadness": translate("Feelings", "sadness"),
+        "loneliness": translate("Feelings", "loneliness"),
+        "anxiety": translate("Feelings", "anxiety"),
+        "anger": translate("Feelings", "anger"),
+        "disgust": translate("Feelings", "disgust"),
+        "shame": translate("Feelings", "shame"),
+        "guilt": translate("Feelings", "guilt"),
+        "tiredness": translate("Feelings", "tiredness"),
     }
     return words.get(name, name)
 
