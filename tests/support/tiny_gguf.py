@@ -33,7 +33,7 @@ CONTROL_PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _WORDS = (
     "the and was i am not sad happy tired work today my mother it is a day quiet cold home feel alone late again rain "
     "cls sep mask ##ing ##ed ##ly ##s ##ness"
-).split()
+)
 _MARKS = list(string.punctuation + "…’“”。、！？")
 
 Weights = dict[str, np.ndarray]
@@ -44,7 +44,7 @@ def vocabulary() -> list[str]:
     letters = string.ascii_lowercase + string.digits
     jamo = [chr(c) for c in (*range(0x1100, 0x1113), *range(0x1161, 0x1176), *range(0x11A8, 0x11C3))]
     pieces = [*CONTROL_PIECES, *letters, *jamo, *_MARKS]
-    return list(dict.fromkeys([*pieces, *(f"##{c}" for c in (*letters, *jamo)), *_WORDS]))
+    return list(dict.fromkeys([*pieces, *(f"##{c}" for c in (*letters, *jamo)), *_WORDS.split()]))
 
 
 def encoder_manifest() -> Manifest:
