@@ -177,7 +177,9 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     for item, windows in zip(items, encoder.windows(base.tokenizer, texts, recipe.max_tokens), strict=True):
         item.windows = windows
     plan = schedule(items, config, recipe.seed)
-    progress.say(f"finetune: {len(items)} texts, {len(plan)} steps of {config.batch}; pools {_pool_counts(items, plan)}")
+    progress.say(
+        f"finetune: {len(items)} texts, {len(plan)} steps of {config.batch}; pools {_pool_counts(items, plan)}"
+    )
     trainer = _Trainer(recipe, paths, progress, model, items, plan)
     trainer.train()
     outputs = model.save(paths.model, base.tokenizer)

@@ -106,7 +106,9 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
             tests.add(text)
     progress.say("prepare: indexed the held-out texts of every set")
 
-    train = _without(loaded["train"], held, config.min_chars, near=True, report=report, split="train", progress=progress)
+    train = _without(
+        loaded["train"], held, config.min_chars, near=True, report=report, split="train", progress=progress
+    )
     valid = _without(loaded["valid"], tests, 1, near=False, report=report, split="valid", progress=progress)
     extra: list[Row] = []
     for task in (task for task in SCREENING_TASKS if task in config.tasks):

@@ -26,18 +26,22 @@ LICENCES: dict[str, str] = {
 }
 
 _SELF = r"\b(?:i(?:['\u2019]?m| am| was| feel| felt|['\u2019]ve been| have been| got| get)|feeling|makes? me|made me)\b"
-_MORE = r"(?:\s+(?:so|very|really|just|too|quite|pretty|all|a bit|kind of|kinda|absolutely|completely|bone|dead|more|and|always|feeling))*"
+_MORE = (
+    r"(?:\s+(?:so|very|really|just|too|quite|pretty|all|a bit|kind of|kinda|absolutely|completely|bone|dead|more|and"
+    r"|always|feeling))*"
+)
+
+
+def _said(words: str) -> re.Pattern[str]:
+    return re.compile(_SELF + _MORE + r"\s+(?:" + words + ")", re.I)
+
+
 _WEAK: dict[str, re.Pattern[str]] = {
-    "tiredness": re.compile(
-        _SELF + _MORE + r"\s+(?:tired(?! of)|exhausted|worn out|drained|wiped out|fatigued|weary|sleepy|pooped|beat(?=[.,!]))",
-        re.I,
+    "tiredness": _said(
+        r"tired(?! of)|exhausted|worn out|drained|wiped out|fatigued|weary|sleepy|pooped|beat(?=[.,!])",
     ),
-    "calm": re.compile(
-        _SELF + _MORE + r"\s+(?:calm(?:er)?|peaceful|at peace|relaxed|serene|content(?=[.,! ]|$)|rested|at ease)\b", re.I
-    ),
-    "loneliness": re.compile(
-        _SELF + _MORE + r"\s+(?:lonely|lonesome|all alone|so alone|isolated|left out|alone in (?:this|the) world)\b", re.I
-    ),
+    "calm": _said(r"(?:calm(?:er)?|peaceful|at peace|relaxed|serene|content(?=[.,! ]|$)|rested|at ease)\b"),
+    "loneliness": _said(r"(?:lonely|lonesome|all alone|so alone|isolated|left out|alone in (?:this|the) world)\b"),
 }
 _NOT = re.compile(r"\b(?:not|never|no longer|isn|wasn|don|didn|without|if|than|used to)\b|n['\u2019]t\b", re.I)
 _HINT: dict[str, re.Pattern[str]] = {
