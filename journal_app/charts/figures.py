@@ -288,7 +288,7 @@ def signs(figure: Figure, trend: Trend, style: ChartStyle, title: str = "") -> N
         text = style.translate("charts", "Two days of entries are needed before this map begins.")
         look.empty(figure, style, text, title)
         return
-    labels = [trends.sign_word(name, style.translate) for name in trends.SIGNS]
+    labels = [trends.sign_word(name, style.translate) for name in found.signs]
     ends = (style.translate("charts", "no day"), style.translate("charts", "every day"))
     look.prepare(figure, style, title)
     axes = figure.add_subplot()

@@ -275,3 +275,23 @@ def empty(figure: Figure, style: ChartStyle, text: str, title: str = "") -> None
         0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", wrap=True,
         color=style.colours.quiet_ink, fontproperties=style.font(1.1),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FontFile:
+    """A font on this computer: its family, file and the face's number inside a collection."""
+
+    family: str
+    path: str
+    index: int = 0
+
+
+def font_file(family: str, *, bold: bool = False, italic: bool = False) -> FontFile | None:
+    """Return the file of an installed family in the wanted cut, or None."""
+    for entry in font_manager.fontManager.ttflist:
+        upright = entry.style == "normal"
+        heavy = entry.weight in ("bold", 700)
+        plain = entry.weight in ("normal", "regular", "book", 400)
+        if entry.name == family and upright != italic and (heavy if bold else plain) and entry.stretch == "normal":
+            return FontFile(family, entry.fname, entry.index)
+    return None

@@ -249,7 +249,7 @@ def signs_describe(trend: Trend, translate: Translate) -> str:
     """Return the text alternative of the rolling map."""
     found = trends.signs_map(trend, "day")
     parts = []
-    for name, shares, counts in zip(trends.SIGNS, found.share, found.n, strict=True):
+    for name, shares, counts in zip(found.signs, found.share, found.n, strict=True):
         known = [(s, n, p.start) for s, n, p in zip(shares, counts, found.points, strict=True) if s is not None]
         if not known:
             continue
@@ -272,7 +272,7 @@ def signs_table(trend: Trend, step: Step, translate: Translate) -> Table:
     """Return the rolling map's rows: share of days with signs and the days behind it."""
     found = trends.signs_map(trend, step)
     header = [translate("charts", "from"), translate("charts", "to")]
-    for name in trends.SIGNS:
+    for name in found.signs:
         word = trends.sign_word(name, translate)
         header += [
             translate("charts", "{name}: share of days").format(name=word),
@@ -281,7 +281,7 @@ def signs_table(trend: Trend, step: Step, translate: Translate) -> Table:
     rows = []
     for i, p in enumerate(found.points):
         cells = [p.start, p.end]
-        for row in range(len(trends.SIGNS)):
+        for row in range(len(found.signs)):
             cells += [_number(found.share[row][i]), str(found.n[row][i])]
         rows.append(tuple(cells))
     return tuple(header), rows

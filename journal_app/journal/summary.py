@@ -213,7 +213,8 @@ def build(
         rows = [replace(row, mood=None) for row in rows]
     own_rows = [replace(row, analysis=None, corrections=()) for row in rows]
     own = trends.trend(own_rows, choices.start, choices.end)
-    full = trends.trend(rows, choices.start, choices.end) if choices.estimates else own
+    # The help card's days belong to safety: without that tick they are in no byte either.
+    full = trends.trend(rows, choices.start, choices.end, with_help=choices.safety) if choices.estimates else own
     mask = _Mask(choices.hide)
     talk, worse, helped = mask.quotes(choices.talk), mask.quotes(choices.worse), mask.quotes(choices.helped)
     notes = [mask(note.strip()) for note in (choices.talk_note, choices.worse_note, choices.helped_note)]
@@ -311,7 +312,7 @@ def _left_out(
     own: trends.Trend, choices: Choices, quoted: int, hidden: int, translate: trends.Translate
 ) -> tuple[str, ...]:
     lines = [
-        translate("summary", "{quoted} of {entries} entries are quoted, with the sentences that I ticked.").format(
+        translate("summary", "Entries quoted: {quoted} of {entries}, with what I ticked.").format(
             quoted=quoted, entries=own.entries
         )
     ]

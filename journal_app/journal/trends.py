@@ -16,7 +16,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from journal_app.contract import bands as contract_bands
@@ -141,7 +141,10 @@ class WeekRow:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """Everything the charts show of one period: the same days as days, weeks and months."""
+    """Everything the charts show of one period: the same days as days, weeks and months.
+
+    ``models`` are the names of those that read, most used first; ``signs`` the rows of the rolling map.
+    """
 
     start: str
     end: str
@@ -149,6 +152,7 @@ class Trend:
     weeks: tuple[Point, ...]
     months: tuple[Point, ...]
     models: tuple[str, ...] = ()
+    signs: tuple[str, ...] = SIGNS
 
     @property
     def entries(self) -> int:
@@ -201,9 +205,10 @@ def previous(start: str, end: str) -> tuple[str, str]:
     return (_date(start) - dt.timedelta(days=length)).isoformat(), (_date(start) - dt.timedelta(days=1)).isoformat()
 
 
-def trend(rows: Iterable[DayRow], start: str, end: str) -> Trend:
+def trend(rows: Iterable[DayRow], start: str, end: str, *, with_help: bool = True) -> Trend:
     """Build the series of ``start`` .. ``end`` (inclusive, ISO dates); rows outside are ignored.
 
+    Without ``with_help`` nothing in the result knows on which days the help card was offered.
     Raises ValueError if ``end`` is before ``start``.
     """
     first, last = _date(start), _date(end)
@@ -213,6 +218,8 @@ def trend(rows: Iterable[DayRow], start: str, end: str) -> Trend:
     models: Counter[str] = Counter()
     for row in rows:
         if start <= row.local_date <= end:
+            if not with_help and row.analysis is not None:
+                row = replace(row, analysis=replace(row.analysis, crisis_level="none", crisis_reasons=()))
             by_day[row.local_date].append(row)
             if row.analysis is not None and row.analysis.readable:
                 models[row.analysis.model] += 1
@@ -220,7 +227,8 @@ def trend(rows: Iterable[DayRow], start: str, end: str) -> Trend:
     days = tuple(_day(date.isoformat(), by_day.get(date.isoformat(), ())) for date in dates)
     weeks = _buckets(days, lambda date: date - dt.timedelta(days=date.weekday()))
     months = _buckets(days, lambda date: date.replace(day=1))
-    return Trend(start, end, days, weeks, months, tuple(name for name, _ in models.most_common()))
+    names = tuple(name for name, _ in models.most_common())
+    return Trend(start, end, days, weeks, months, names, SIGNS if with_help else SIGNS[:2])
 
 
 def own_level(corrections: Sequence[Correction], task: str) -> tuple[str | None, bool]:
@@ -407,10 +415,11 @@ def moving_average(trend: Trend, step: Step, window: int) -> tuple[float | None,
 class SignsMap:
     """The rolling map: ``share[row][column]`` of days with signs, ``n`` days behind each cell.
 
-    Rows are ``SIGNS``; a cell is None where too few days have data. ``rolling`` tells whether a
+    Rows are ``signs``; a cell is None where too few days have data. ``rolling`` tells whether a
     column looks back over ``ROLLING_DAYS`` days or covers just its own week or month.
     """
 
+    signs: tuple[str, ...]
     points: tuple[Point, ...]
     share: tuple[tuple[float | None, ...], ...]
     n: tuple[tuple[int, ...], ...]
@@ -420,11 +429,11 @@ class SignsMap:
 def signs_map(trend: Trend, step: Step) -> SignsMap:
     """Return the share of days with some or many signs: rolling for days, per bucket otherwise."""
     points = trend.points(step)
-    share: list[list[float | None]] = [[] for _ in SIGNS]
-    counts: list[list[int]] = [[] for _ in SIGNS]
+    share: list[list[float | None]] = [[] for _ in trend.signs]
+    counts: list[list[int]] = [[] for _ in trend.signs]
     for i, point in enumerate(points):
         window = trend.days[max(0, i - ROLLING_DAYS + 1) : i + 1] if step == "day" else (point,)
-        for row, name in enumerate(SIGNS):
+        for row, name in enumerate(trend.signs):
             if name == "help":
                 n, hits = sum(p.checked for p in window), sum(p.help for p in window)
             else:
@@ -432,7 +441,7 @@ def signs_map(trend: Trend, step: Step) -> SignsMap:
                 hits = sum(p.signal(name).some + p.signal(name).many for p in window)
             counts[row].append(n)
             share[row].append(hits / n if n >= MIN_ROLLING_DAYS else None)
-    return SignsMap(points, tuple(map(tuple, share)), tuple(map(tuple, counts)), step == "day")
+    return SignsMap(trend.signs, points, tuple(map(tuple, share)), tuple(map(tuple, counts)), step == "day")
 
 
 def top_feelings(points: Sequence[Point], limit: int) -> tuple[str, ...]:
