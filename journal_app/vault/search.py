@@ -21,8 +21,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from journal_app.vault.connection import Connection
-from journal_app.vault.records import SearchHit
+from journal_app.vault.connection import DAMAGED, Connection
+from journal_app.vault.records import DamagedVault, SearchHit
 
 MAX_TERMS = 32
 MAX_TRIGRAMS = 48
@@ -67,8 +67,11 @@ def to_bytes(text: str) -> bytes:
 
 
 def from_bytes(data: bytes) -> str:
-    """Return the text that :func:`to_bytes` stored, exactly."""
-    return data.decode("utf-8", "surrogatepass")
+    """Return the text that :func:`to_bytes` stored, exactly; :class:`DamagedVault` if it is none."""
+    try:
+        return data.decode("utf-8", "surrogatepass")
+    except (UnicodeDecodeError, AttributeError):
+        raise DamagedVault(DAMAGED) from None
 
 
 class SearchIndex:

@@ -351,7 +351,7 @@ class JournalStore:
         for (text,) in self._db.each("SELECT text FROM entry UNION ALL SELECT text FROM revision"):
             try:
                 from_bytes(text)
-            except (UnicodeDecodeError, AttributeError):
+            except DamagedVault:
                 problems.append("A text cannot be read back.")
                 break
         if self._count(

@@ -293,12 +293,20 @@ def _heal_key_files(folder: Path, file: KeyFile) -> None:
         try:
             if path.exists() and path.read_bytes() == data:
                 continue
-            if path.exists():
+            if path.exists() and not _is_older_copy(path, file):
                 os.replace(path, path.with_suffix(".damaged.json"))
             _replace_file(path, data)
         except OSError:
             # The journal is open and sound; the copy is made good the next time.
             continue
+
+
+def _is_older_copy(path: Path, file: KeyFile) -> bool:
+    """Tell whether ``path`` is a sound earlier key file: kept, it would keep an old passphrase alive."""
+    try:
+        return keys.decode(path.read_bytes()).vault_id == file.vault_id
+    except VaultError:
+        return False
 
 
 def _set_aside(folder: Path, connection: Connection, found: int) -> None:
@@ -313,13 +321,16 @@ def _set_aside(folder: Path, connection: Connection, found: int) -> None:
             source = folder / KEYS_COPY
         target = backups / f"{stem}-{name}"
         partial = backups / f"{stem}-{name}.partial"
-        with source.open("rb") as old, _new_private(partial) as new:
-            shutil.copyfileobj(old, new, 1 << 20)
-            new.flush()
-            os.fsync(new.fileno())
-        if partial.stat().st_size != source.stat().st_size:
-            raise VaultWriteError(CANNOT_WRITE)
-        os.replace(partial, target)
+        try:
+            with source.open("rb") as old, _new_private(partial) as new:
+                shutil.copyfileobj(old, new, 1 << 20)
+                new.flush()
+                os.fsync(new.fileno())
+            if partial.stat().st_size != source.stat().st_size:
+                raise VaultWriteError(CANNOT_WRITE)
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
     _sync(backups)
 
 

@@ -1,0 +1,107 @@
+"""Journals of every earlier schema version open, keep every word, and leave a copy behind."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from journal_app.vault import schema, vault
+from journal_app.vault.connection import Connection
+from journal_app.vault.keys import KdfParams
+from journal_app.vault.records import Mood, VaultWriteError, WrongPassphrase
+
+FILES = Path(__file__).resolve().parent.parent / "files"
+PASSPHRASE = "a fixture passphrase"
+
+
+@pytest.fixture
+def old(folder: Path) -> Path:
+    shutil.copytree(FILES / "vault-v1", folder)
+    return folder
+
+
+def test_every_earlier_version_has_a_fixture():
+    assert [p.name for p in sorted(FILES.glob("vault-v*"))] == [f"vault-v{n}" for n in range(1, schema.CURRENT)]
+
+
+def test_version_1_comes_forward_whole(old):
+    with vault.unlock(old, PASSPHRASE) as opened:
+        store = opened.store()
+        assert schema.version(store._db) == schema.CURRENT
+        entries = store.entries()
+        assert [e.revision for e in entries] == [2, 1, 3]
+        first = entries[-1]
+        assert first.text == "Walked to the harbour. The ferry was late and I did not mind."
+        assert (first.local_date, first.local_time, first.offset_minutes) == ("2026-03-02", "21:10:00", 540)
+        assert (first.tags, first.mood) == (("sea", "walk"), Mood(4, 2))
+        assert [r.text for r in store.revisions(first.id)] == [first.text, "Walked to the harbour."]
+        assert store.setting("country") == "DE"
+        assert [c.label for c in store.corrections(first.id)] == ["calm"]
+        assert store.pending_count() == 3
+        # What the step adds: search, over what was there before.
+        assert [h.entry_id for h in store.search("HARBOUR ferry")] == [first.id]
+        assert len(store.search("비가")) == len(store.search("安靜")) == len(store.search("STRASSE")) == 1
+        assert store.verify().ok
+        store.save_text(first.id, "Home again.")
+        assert store.search("harbour") == []
+
+
+def test_the_file_is_set_aside_first_and_the_copy_opens(old, tmp_path):
+    before = (old / vault.DATABASE).read_bytes()
+    vault.unlock(old, PASSPHRASE).lock()
+    copies = sorted((old / vault.BACKUPS).iterdir())
+    assert [p.name.rsplit("-", 1)[1] for p in copies] == [vault.DATABASE, vault.KEYS]
+    assert copies[0].read_bytes() == before
+    restored = tmp_path / "restored"
+    restored.mkdir()
+    for copy in copies:
+        shutil.copy(copy, restored / copy.name.rsplit("-", 1)[1])
+    with vault.unlock(restored, PASSPHRASE) as opened:
+        assert len(opened.store().entries()) == 3
+    # Opening again makes no second copy.
+    vault.unlock(old, PASSPHRASE).lock()
+    assert len(list((old / vault.BACKUPS).iterdir())) == 2
+
+
+def test_a_wrong_passphrase_migrates_nothing(old, snapshot):
+    before = snapshot(old)
+    with pytest.raises(WrongPassphrase):
+        vault.unlock(old, "not this one")
+    assert snapshot(old) == before
+
+
+@pytest.mark.parametrize("where", ["copy", "step"])
+def test_a_migration_that_fails_leaves_the_old_journal(old, monkeypatch, where):
+    before = (old / vault.DATABASE).read_bytes()
+
+    def fail(*args: object) -> None:
+        raise OSError("no room")
+
+    if where == "copy":
+        monkeypatch.setattr(vault.shutil, "copyfileobj", fail)
+    else:
+
+        def half(db: Connection) -> None:
+            schema._search(db)
+            db.rows("DELETE FROM entry")
+            raise VaultWriteError("no room")
+
+        monkeypatch.setattr(schema, "STEPS", (schema.STEPS[0], half))
+    with pytest.raises(VaultWriteError):
+        vault.unlock(old, PASSPHRASE)
+    monkeypatch.undo()
+    assert (old / vault.DATABASE).read_bytes() == before
+    with vault.unlock(old, PASSPHRASE) as opened:
+        assert len(opened.store().entries()) == 3
+
+
+def test_a_new_journal_has_the_same_tables_as_a_migrated_one(old, tmp_path):
+    def shape(folder: Path, passphrase: str) -> list[tuple[object, ...]]:
+        with vault.unlock(folder, passphrase) as opened:
+            return opened.store()._db.rows("SELECT type, name, sql FROM sqlite_master ORDER BY type, name")
+
+    fresh, _ = vault.create(tmp_path / "fresh", "p", kdf=KdfParams.fast())
+    fresh.lock()
+    assert shape(old, PASSPHRASE) == shape(tmp_path / "fresh", "p")
