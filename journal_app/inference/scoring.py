@@ -50,10 +50,13 @@ def combine(task: str, windows: np.ndarray) -> np.ndarray:
 
 
 def scores(manifest: Manifest, logits: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
-    """Return task -> label -> probability for one text from its logits {task: [windows, labels]}."""
+    """Return task -> label -> probability for one text from its logits {task: [windows, labels]}.
+
+    Tasks come in the contract's order, labels in the manifest's.
+    """
     result: dict[str, dict[str, float]] = {}
-    for task, values in logits.items():
-        joined = combine(task, probabilities(task, values, manifest.calibration.get(task)))
+    for task in filter(logits.__contains__, TASKS):
+        joined = combine(task, probabilities(task, logits[task], manifest.calibration.get(task)))
         result[task] = dict(zip(manifest.tasks[task], map(float, joined), strict=True))
     return result
 

@@ -216,8 +216,12 @@ def _is_english(text: str) -> bool:
     english = sum(2.0 if t in _ENGLISH else 1.0 if t in _ENGLISH_WEAK else 0.0 for t in tokens)
     endings = sum(1 for t in tokens if t.isascii() and len(t) > 4 and t.endswith(_SUFFIXES))
     accented = sum(1 for t in tokens if not t.isascii() and t not in _BORROWED)
-    foreign = max(sum(2.0 for t in tokens if t in known) for known in _FOREIGN.values()) + accented
-    if foreign >= english + 0.5 * endings and foreign > 0:
+    # A word that English has too ("I", "was", "no") says little about either language.
+    foreign = accented + max(
+        sum(1.0 if t in _ENGLISH or t in _ENGLISH_WEAK else 2.0 for t in tokens if t in known)
+        for known in _FOREIGN.values()
+    )
+    if foreign > english + 0.5 * endings - (0.1 if accented else 0.0):
         return False
     plausible = sum(1 for t in tokens if t.isascii() and not _REPEAT.search(t) and not _NO_VOWEL.search(t))
     if len(tokens) <= 5:

@@ -121,6 +121,12 @@ def test_words(text: str, count: int) -> None:
     [
         "Tired today.",
         "Migraine.",
+        "I am knackered.",
+        "No energy",
+        "so so day",
+        "he is a man",
+        "I cry",
+        "we do",
         "Dentist, then groceries",
         "i am so done with this",
         "Had coffee with Zoë at the café, then walked home.",
