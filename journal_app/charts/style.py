@@ -21,6 +21,7 @@ from journal_app import palette
 from journal_app.journal import trends
 from journal_app.journal.trends import Point, Translate
 
+LAST_RESORT = "Droid Sans Fallback"
 FALLBACK_FAMILIES: tuple[str, ...] = (
     "DejaVu Sans",
     "Noto Sans CJK KR",
@@ -33,7 +34,7 @@ FALLBACK_FAMILIES: tuple[str, ...] = (
     "PingFang TC",
     "Microsoft JhengHei",
     "Noto Sans CJK JP",
-    "Droid Sans Fallback",
+    LAST_RESORT,
 )
 """Tried in order after the interface's own family; the ones that are not installed are left out."""
 
@@ -45,7 +46,11 @@ def families(preferred: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the installed families among ``preferred`` and the fallbacks, best first."""
     installed = set(font_manager.get_font_names())
     wanted = dict.fromkeys([*preferred, *FALLBACK_FAMILIES])
-    return tuple(name for name in wanted if name in installed) or ("DejaVu Sans",)
+    found = [name for name in wanted if name in installed]
+    if len(found) > 2 and found[-1] == LAST_RESORT:
+        # It has one weight only, and matplotlib says so on every bold title.
+        found.pop()
+    return tuple(found) or ("DejaVu Sans",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,8 @@ th, td {{ text-align: left; padding: .2rem .7rem .2rem 0; border-bottom: 1px sol
 .next {{ break-before: page; border-top: 2px solid {_C.line}; margin-top: 3rem; }}
 footer {{ margin-top: 2.5rem; border-top: 1px solid {_C.line}; padding-top: .8rem; }}
 @media (max-width: 40rem) {{ main {{ margin: 0; padding: 1.2rem; border: 0; }} li {{ grid-template-columns: 1fr; }} }}
-@media print {{ body {{ background: #FFFFFF; }} main {{ border: 0; margin: 0; padding: 0; }} details {{ display: none; }} }}
+@media print {{ body {{ background: #FFFFFF; }} main {{ border: 0; margin: 0; padding: 0; }}
+  details {{ display: none; }} }}
 """
 
 
