@@ -12,6 +12,7 @@ tokenizer stage left and needs torch and numpy only.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
@@ -256,9 +257,14 @@ class LabelTraining:
         valid: TaskRows,
         settings: DecoderConfig,
         out: Path,
+        *,
         seed: int,
+        origin: str,
     ) -> None:
-        """Prepare the run; raise :class:`TrainerError` if a checkpoint in ``out`` is of another run."""
+        """Prepare the run; raise :class:`TrainerError` if a checkpoint in ``out`` is of another run.
+
+        ``origin`` tells from which weights ``model`` came, e.g. the checksum of their file.
+        """
         out.mkdir(parents=True, exist_ok=True)
         self.settings, self.frame, self.out = settings, frame, out
         self._rows, self._valid = rows, valid
@@ -273,7 +279,7 @@ class LabelTraining:
         self.history: list[tuple[int, float]] = []
         self.valid: dict[str, float] = {}
         sizes = {task: len(index) for task, index in rows.rows.items()}
-        self._identity = json.dumps([asdict(model.shape), asdict(settings), seed, sizes], sort_keys=True)
+        self._identity = json.dumps([asdict(model.shape), asdict(settings), seed, origin, sizes], sort_keys=True)
         if (out / CHECKPOINT).exists():
             self._restore()
 
@@ -444,7 +450,9 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     rows = TaskRows(tokens / "tasks.train.npz", recipe.data.tasks)
     valid = TaskRows(tokens / "tasks.valid.npz", recipe.data.tasks)
     out = paths.checkpoints / "decoder"
-    training = LabelTraining(model, frame, rows, valid, recipe.decoder, out, recipe.seed)
+    with source.open("rb") as file:
+        origin = hashlib.file_digest(file, "sha256").hexdigest()
+    training = LabelTraining(model, frame, rows, valid, recipe.decoder, out, seed=recipe.seed, origin=origin)
     tracker = progress.track("finetune", recipe.decoder.steps, start=training.step)
 
     def notify(step: int, facts: Mapping[str, float]) -> None:

@@ -3,11 +3,17 @@
 The graph is the same on both sides; three things change on the way: names, the order of the rows
 of q and k (llama.cpp turns neighbouring pairs, PyTorch here turns halves), and the tokenizer,
 which becomes metadata. Only matrices are stored in 16 bits, as llama.cpp expects vectors in F32.
+
+Nothing is believed: after the export the file is read back through the app's own engine and
+compared with PyTorch, token by token and label by label.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -16,9 +22,20 @@ import numpy as np
 import torch
 
 from journal_app.contract.manifest import MANIFEST_KEY, Manifest
-from journal_app.contract.prompts import BOS, CONTROL_TOKENS, END, PAD
-from trainer.decoder_model import Decoder
-from trainer.tokenizer import PRE, WriterTokenizer
+from journal_app.contract.prompts import BOS, CONTROL_TOKENS, END, PAD, QUIETPAGE, prefix, question
+from journal_app.contract.tasks import TASKS
+from journal_app.inference.llama import LlamaReader
+from trainer.config import Recipe, RunPaths, StageResult, TrainerError
+from trainer.corpora.files import read_rows
+from trainer.decoder_model import Decoder, load_model
+from trainer.progress import Progress
+from trainer.tokenizer import PRE, WriterTokenizer, entry_room
+
+MIN_AGREEMENT = 0.995
+"""Share of predictions that the exported file must share with PyTorch."""
+
+CHECK_TEXTS = 200
+"""How many valid texts an export is checked on."""
 
 Precision = Literal["f32", "f16"]
 _FILE_TYPE = {"f32": gguf.LlamaFileType.ALL_F32, "f16": gguf.LlamaFileType.MOSTLY_F16}
@@ -115,3 +132,97 @@ def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: WriterTokenizer) -> None:
     writer.add_add_bos_token(False)
     writer.add_add_eos_token(False)
     writer.add_add_space_prefix(False)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How a GGUF compares with PyTorch on the same texts.
+
+    Attributes:
+        texts: compared. same_tokens: texts whose ids are the same on both sides.
+        max_difference: largest difference of a label's logit. kl: mean Kullback-Leibler divergence
+            of the labels' probabilities, in nats (single-label tasks). same_predictions: share of
+            equal most likely labels; a multi-label task counts each label's side of 0.
+    """
+
+    texts: int
+    same_tokens: int
+    max_difference: float
+    kl: float
+    same_predictions: float
+
+
+@torch.no_grad()
+def compare(
+    path: Path, model: Decoder, tokenizer: WriterTokenizer, tasks: Sequence[str], texts: Sequence[str]
+) -> Agreement:
+    """Read ``texts`` with the GGUF at ``path`` and with ``model`` in float32, each prompt by itself.
+
+    The texts must fit one window. Raises ``ModelError`` if the engine refuses the file.
+    """
+    model = model.eval()
+    differences: list[float] = []
+    divergences: list[float] = []
+    same: list[bool] = []
+    same_tokens = 0
+    with LlamaReader(path) as reader:
+        for text, found in zip(texts, reader.logits(texts), strict=True):
+            same_tokens += reader.token_ids(text) == tokenizer.encode(text)
+            head = tokenizer.prompt(prefix(text))
+            for task in tasks:
+                ids = torch.tensor([head + tokenizer.prompt(question(TASKS[task]))])
+                expected = model.logits(model(ids)[0, -1])[tokenizer.labels(TASKS[task])].double().numpy()
+                differences.append(float(np.abs(expected - found[task]).max()))
+                if TASKS[task].kind == "multilabel":
+                    same += ((expected > 0) == (found[task] > 0)).tolist()
+                else:
+                    same.append(bool(expected.argmax() == found[task].argmax()))
+                    p, q = (values - np.logaddexp.reduce(values) for values in (expected, found[task].astype(float)))
+                    divergences.append(float((np.exp(p) * (p - q)).sum()))
+    return Agreement(
+        texts=len(texts),
+        same_tokens=same_tokens,
+        max_difference=max(differences, default=0.0),
+        kl=float(np.mean(divergences)) if divergences else 0.0,
+        same_predictions=float(np.mean(same)) if same else 0.0,
+    )
+
+
+def manifest(recipe: Recipe) -> Manifest:
+    """Return the manifest of a decoder before calibration."""
+    return Manifest(
+        name=recipe.name,
+        kind="decoder",
+        tasks={task: TASKS[task].labels for task in recipe.data.tasks},
+        languages=recipe.languages,
+        template=QUIETPAGE.name,
+        max_tokens=recipe.max_tokens,
+        licence=recipe.licence,
+        created=datetime.now(UTC).date().isoformat(),
+    )
+
+
+def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
+    """Export the fine-tuned decoder in F16 and prove it against PyTorch on valid texts.
+
+    Raises :class:`TrainerError` if a text is tokenised otherwise or too many predictions differ.
+    """
+    model = load_model(paths.model / "model.pt")
+    tokenizer = WriterTokenizer.load(paths.model / "tokenizer.json")
+    path = paths.gguf(recipe, "F16")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    export(model, tokenizer, manifest(recipe), path)
+    room = entry_room(tokenizer, recipe.data.tasks, recipe.max_tokens)
+    texts = list(dict.fromkeys(row.text for row in read_rows(paths.prepared / "valid.jsonl.gz")))
+    # A stride, because the rows stand task by task.
+    texts = [text for text in texts[:: max(1, len(texts) // (2 * CHECK_TEXTS))] if len(tokenizer.encode(text)) <= room]
+    agreement = compare(path, model, tokenizer, recipe.data.tasks, texts[:CHECK_TEXTS])
+    report = path.with_suffix(".parity.json")
+    report.write_text(json.dumps(asdict(agreement), indent=1) + "\n", "utf-8")
+    progress.say(
+        f"gguf: {agreement.texts} texts, same tokens in {agreement.same_tokens}, largest difference of a logit "
+        f"{agreement.max_difference:.4f}, same predictions {agreement.same_predictions:.2%}"
+    )
+    if agreement.same_tokens < agreement.texts or agreement.same_predictions < MIN_AGREEMENT:
+        raise TrainerError("the exported file does not agree with the trained model; see " + report.name)
+    return StageResult((path, report), asdict(agreement))

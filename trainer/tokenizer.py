@@ -43,6 +43,7 @@ PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\
 
 FORMAT = 1
 _ENTRY = "entry"
+_PROMPT_SHARE = 0.02
 _CONTROL_SPLIT = re.compile("(" + "|".join(map(re.escape, CONTROL_TOKENS)) + ")")
 
 Merge = tuple[str, str]
@@ -341,10 +342,22 @@ def _shuffled(texts: Iterable[str], seed: int) -> list[str]:
 def _sample(
     texts: dict[str, list[str]], weights: dict[str, float], rows: Sequence[Row], characters: int, seed: int
 ) -> Iterator[str]:
-    """Yield about ``characters`` characters: a tenth from the tasks' own texts, the rest from prose by weight."""
+    """Yield about ``characters`` characters: prose by weight, a tenth from the tasks' own texts, and our own prompts.
+
+    The prompts are repeated, so that their words become whole tokens: every question of every
+    entry is read through them.
+    """
     own = _shuffled(dict.fromkeys(row.text for row in rows), seed)
+    asked = [
+        segment.text for task in TASKS.values() for segment in (*prefix(""), *question(task)) if not segment.control
+    ]
+    repeats = max(1, round(_PROMPT_SHARE * characters / sum(map(len, asked))))
     shares = {name: 0.9 * weight / sum(weights.values()) for name, weight in weights.items()}
-    for chosen, share in [(own, 0.1), *((texts[name], shares[name]) for name in weights)]:
+    for chosen, share in [
+        (asked * repeats, _PROMPT_SHARE),
+        (own, 0.1),
+        *((texts[name], shares[name]) for name in weights),
+    ]:
         left = share * characters
         for text in chosen:
             if left <= 0:

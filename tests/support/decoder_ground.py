@@ -58,13 +58,13 @@ chat_en = 1.0
 prose_ko = 0.5
 
 [decoder]
-steps = 110
+steps = 160
 batch = 12
-lr = 4e-3
+lr = 3e-3
 precision = "fp32"
 threads = 1
 dropout = 0.0
-eval_every = 55
+eval_every = 80
 eval_rows = 40
 save_every = 40
 """
