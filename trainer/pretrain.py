@@ -52,7 +52,7 @@ def rate(step: int, steps: int, *, warmup: float, final: float, decay: float | N
     done = (step - warm) / max(1, steps - warm)
     if decay is None:
         return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-    return 1.0 if done < 1 - decay else final + (1 - final) * (1 - done) / decay
+    return 1 - (1 - final) * max(0.0, done - (1 - decay)) / decay
 
 
 class Windows:
