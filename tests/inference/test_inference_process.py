@@ -1,0 +1,417 @@
+"""The model in a child process: it may crash, hang, lie or be killed, and the app goes on."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from journal_app.inference import process, worker
+from journal_app.inference.engine import (
+    ModelCancelled,
+    ModelCrashed,
+    ModelError,
+    Reader,
+    Reading,
+    SentenceScores,
+)
+from journal_app.inference.process import ModelProcess
+
+DAY = "I was tired today. Work was cold and late. My mother is home again, and I feel alone!"
+SECRET = "quillmarrow"
+LONG = [f"{SECRET} {DAY}" * 300] * 40
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+
+
+@pytest.fixture
+def model(encoder_file: Path) -> Iterator[ModelProcess]:
+    with ModelProcess(encoder_file, threads=1) as running:
+        yield running
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text("ascii").split()[2] != "Z" if sys.platform == "linux" else True
+
+
+def wait_for(condition, seconds: float = 10.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def later(seconds: float, act) -> threading.Thread:
+    def run() -> None:
+        time.sleep(seconds)
+        act()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+@pytest.mark.llm
+def test_the_child_reads_like_the_reader_in_this_process(encoder_file: Path, model: ModelProcess) -> None:
+    from journal_app.inference.llama import LlamaReader
+
+    reader: Reader = model
+    texts = [DAY, "", "오늘은 힘들었다", "I am sad \ud800 \x00 [SEP]", DAY * 8]
+    with LlamaReader(encoder_file, threads=1) as here:
+        assert reader.info() == here.info()
+        for got, expected in zip(reader.read(texts), here.read(texts), strict=True):
+            assert (got.readable, got.language, got.words, got.tokens) == (
+                expected.readable,
+                expected.language,
+                expected.words,
+                expected.tokens,
+            )
+            assert got.vector == pytest.approx(expected.vector, abs=1e-4)
+            assert [(s.start, s.end) for s in got.sentences] == [(s.start, s.end) for s in expected.sentences]
+            for task in expected.tasks:
+                assert got.tasks[task] == pytest.approx(expected.tasks[task], abs=1e-4)
+        assert reader.read([DAY], evidence=False)[0].sentences == ()
+        assert reader.read([]) == []
+
+
+@pytest.mark.llm
+def test_many_texts_come_back_in_order(model: ModelProcess) -> None:
+    texts = [f"I was sad {'and cold ' * (i % 7)}today" for i in range(60)]
+    assert [r.words for r in model.read(texts, evidence=False)] == [4 + 2 * (i % 7) for i in range(60)]
+
+
+@pytest.mark.llm
+def test_the_window_starts_without_numpy_and_llama_cpp() -> None:
+    code = (
+        "import sys, journal_app.inference.process; "
+        "print([m for m in ('numpy', 'llama_cpp', 'tokenizers', 'PySide6') if m in sys.modules])"
+    )
+    root = str(Path(process.__file__).parents[2])
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@posix
+@pytest.mark.llm
+def test_killing_the_child_while_it_reads_raises_and_the_next_call_works(model: ModelProcess) -> None:
+    model.info()
+    first = model.pid
+    assert first is not None
+    thread = later(0.2, lambda: os.kill(first, signal.SIGKILL))
+    with pytest.raises(ModelCrashed) as error:
+        model.read(LONG)
+    thread.join()
+    assert SECRET not in str(error.value)
+    assert error.value.__cause__ is None
+    assert model.read([DAY])[0].readable
+    assert model.pid != first
+
+
+@posix
+@pytest.mark.llm
+def test_a_child_that_died_between_calls_is_replaced_silently(model: ModelProcess) -> None:
+    model.info()
+    first = model.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: model.pid is None)
+    assert model.read([DAY])[0].readable
+    assert model.pid not in (None, first)
+
+
+@pytest.mark.llm
+def test_cancel_is_answered_and_keeps_the_child(model: ModelProcess) -> None:
+    model.info()
+    first = model.pid
+    thread = later(0.2, model.cancel)
+    with pytest.raises(ModelCancelled):
+        model.read(LONG)
+    thread.join()
+    assert model.read([DAY])[0].readable
+    assert model.pid == first
+    model.cancel()
+    assert model.read([DAY])[0].readable
+
+
+@posix
+@pytest.mark.llm
+def test_a_child_that_does_not_answer_a_cancel_is_killed_within_a_moment(model: ModelProcess) -> None:
+    model.info()
+    first = model.pid
+    assert first is not None
+    cancelled_at: list[float] = []
+
+    def stop_and_cancel() -> None:
+        os.kill(first, signal.SIGSTOP)
+        cancelled_at.append(time.monotonic())
+        model.cancel()
+
+    thread = later(0.2, stop_and_cancel)
+    with pytest.raises(ModelCancelled):
+        model.read(LONG)
+    assert time.monotonic() - cancelled_at[0] < 1.0
+    thread.join()
+    assert not alive(first)
+    assert model.read([DAY])[0].readable
+
+
+@posix
+@pytest.mark.llm
+def test_a_child_that_hangs_is_killed_at_the_time_limit(encoder_file: Path) -> None:
+    with ModelProcess(encoder_file, threads=1, time_limit=0.3) as model:
+        model.info()
+        assert model.pid is not None
+        os.kill(model.pid, signal.SIGSTOP)
+        with pytest.raises(ModelCrashed, match="too long"):
+            model.read([DAY])
+        assert model.read([DAY])[0].readable
+
+
+@posix
+@pytest.mark.llm
+def test_a_text_larger_than_the_pipe_does_not_block_a_cancel(model: ModelProcess) -> None:
+    model.info()
+    assert model.pid is not None
+    os.kill(model.pid, signal.SIGSTOP)
+    thread = later(0.2, model.cancel)
+    with pytest.raises(ModelCancelled):
+        model.read(["I am sad. " * 100_000])
+    thread.join()
+
+
+@pytest.mark.llm
+def test_restarts_after_repeated_crashes_wait_longer(encoder_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_command", lambda: [sys.executable, "-c", "import os; os._exit(3)"])
+    with ModelProcess(encoder_file) as model:
+        times = []
+        for _ in range(4):
+            began = time.monotonic()
+            with pytest.raises(ModelCrashed):
+                model.read([DAY])
+            times.append(time.monotonic() - began)
+        assert times[2] > 0.4
+        assert times[3] > 0.9
+        began = time.monotonic()
+        thread = later(0.2, model.cancel)
+        with pytest.raises(ModelCancelled):
+            model.read([DAY])
+        thread.join()
+        assert time.monotonic() - began < 1.0, "a cancel ends the pause too"
+        monkeypatch.undo()
+        assert model.read([DAY])[0].readable
+        assert model._crashes == 0
+
+
+@pytest.mark.llm
+def test_close_ends_the_child_even_while_it_reads(encoder_file: Path) -> None:
+    model = ModelProcess(encoder_file, threads=1)
+    model.info()
+    pid = model.pid
+    assert pid is not None
+    thread = later(0.2, model.close)
+    with pytest.raises(ModelError, match="closed"):
+        model.read(LONG)
+    thread.join()
+    model.close()
+    assert wait_for(lambda: not alive(pid))
+    assert model.pid is None
+    for call in (model.info, lambda: model.read([DAY])):
+        with pytest.raises(ModelError, match="closed"):
+            call()
+
+
+@pytest.mark.llm
+def test_an_idle_child_gives_its_memory_back(encoder_file: Path) -> None:
+    with ModelProcess(encoder_file, threads=1, idle_seconds=0.1) as model:
+        assert model.read([DAY])[0].readable
+        assert wait_for(lambda: model.pid is None)
+        assert model.info().manifest.name == "tiny-encoder"
+        assert model.read([DAY])[0].readable
+
+
+@pytest.mark.llm
+def test_calls_from_several_threads_wait_for_each_other(model: ModelProcess) -> None:
+    results: list[int] = []
+
+    def work(count: int) -> None:
+        for _ in range(5):
+            results.append(model.read(["sad " * count], evidence=False)[0].words - count)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in (3, 5, 8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [0] * 15
+
+
+@pytest.mark.llm
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_child_has_given_up_files_sockets_core_dumps_and_its_turn(model: ModelProcess) -> None:
+    model.info()
+    limits = Path(f"/proc/{model.pid}/limits").read_text("ascii")
+    for name in ("Max core file size", "Max file size", "Max open files"):
+        line = next(row for row in limits.splitlines() if row.startswith(name))
+        assert line.split()[-3:-1] == ["0", "0"], line
+    assert int(Path(f"/proc/{model.pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()[16]) >= 10
+    environment = Path(f"/proc/{model.pid}/environ").read_bytes().decode().split("\0")
+    names = {pair.split("=")[0] for pair in environment if pair}
+    assert names <= {*process._KEPT_ENVIRONMENT, "OMP_WAIT_POLICY"}
+    assert model.read([DAY * 30])[0].readable
+
+
+@pytest.mark.llm
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_no_text_in_the_command_line_and_no_file_left_open(model: ModelProcess) -> None:
+    model.read([f"{SECRET} {DAY}"])
+    assert SECRET.encode() not in Path(f"/proc/{model.pid}/cmdline").read_bytes()
+    opened = [os.readlink(link) for link in Path(f"/proc/{model.pid}/fd").iterdir()]
+    assert all(name == "/dev/null" or name.startswith("pipe:") for name in opened), opened
+
+
+@pytest.mark.llm
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_child_dies_with_its_parent(encoder_file: Path) -> None:
+    code = (
+        "import sys, os; from pathlib import Path; from journal_app.inference.process import ModelProcess; "
+        "m = ModelProcess(Path(sys.argv[1]), threads=1); m.info(); print(m.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    root = str(Path(process.__file__).parents[2])
+    done = subprocess.run([sys.executable, "-c", code, str(encoder_file)], cwd=root, capture_output=True, text=True)
+    assert wait_for(lambda: not alive(int(done.stdout)))
+
+
+@pytest.mark.llm
+def test_unusable_files_give_a_plain_error(encoder_file: Path, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.gguf"
+    notes.write_bytes(b"hello")
+    for path, sha, words in (
+        (tmp_path / "none.gguf", None, "cannot be opened"),
+        (notes, None, "not a GGUF"),
+        (encoder_file, "0" * 64, "damaged"),
+    ):
+        with ModelProcess(path, sha256=sha) as model:
+            with pytest.raises(ModelError, match=words) as error:
+                model.read([SECRET])
+            assert not isinstance(error.value, ModelCrashed)
+            assert SECRET not in str(error.value)
+            assert str(tmp_path) not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"readings": []},
+        {"readings": [{}]},
+        {"readings": [None]},
+        {"readings": 5},
+        {"readings": [{"readable": True, "language": "en", "tasks": [], "sentences": [], "vector": []}]},
+    ],
+)
+def test_answers_that_make_no_sense_count_as_a_crash(
+    answer: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.support.fake_reader import fake_manifest
+
+    liar = tmp_path / "liar.py"
+    loaded = {"manifest": fake_manifest().to_json(), "sha256": "", "file": "", "bytes": 0}
+    liar.write_text(
+        "import sys, json, struct\n"
+        "def frame():\n"
+        "    n = struct.unpack('>I', sys.stdin.buffer.read(4))[0]\n"
+        "    return json.loads(sys.stdin.buffer.read(n))\n"
+        "def out(message, number):\n"
+        "    data = json.dumps({'id': number, **message}).encode()\n"
+        "    sys.stdout.buffer.write(struct.pack('>I', len(data)) + data); sys.stdout.flush()\n"
+        f"out({loaded!r}, frame()['id'])\n"
+        f"out({answer!r}, frame()['id'])\n"
+        "frame()\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(process, "_command", lambda: [sys.executable, str(liar)])
+    with ModelProcess(tmp_path / "any.gguf") as model, pytest.raises(ModelCrashed, match="no sense"):
+        model.read([DAY])
+
+
+finite = st.floats(0, 1)
+readings = st.builds(
+    Reading,
+    readable=st.booleans(),
+    language=st.sampled_from(["en", "ko", "und"]),
+    tasks=st.dictionaries(st.sampled_from(["stress", "emotion"]), st.dictionaries(st.text(max_size=5), finite)),
+    sentences=st.lists(
+        st.builds(
+            SentenceScores,
+            start=st.integers(0, 99),
+            end=st.integers(0, 99),
+            tasks=st.just({"stress": {"yes": 0.25, "no": 0.75}}),
+        )
+    ).map(tuple),
+    vector=st.lists(finite).map(tuple),
+    tokens=st.integers(0, 9999),
+    words=st.integers(0, 9999),
+    seconds=finite,
+)
+
+
+@given(readings)
+def test_readings_cross_the_pipe_unchanged(reading: Reading) -> None:
+    stream = io.BytesIO()
+    worker.send(stream, {"readings": [worker.reading_to_wire(reading)]})
+    stream.seek(0)
+    message = worker.receive(stream)
+    assert message is not None
+    assert worker.reading_from_wire(message["readings"][0]) == reading
+
+
+@given(st.text(alphabet=st.characters(), max_size=50))
+def test_any_text_crosses_the_pipe_unchanged(text: str) -> None:
+    stream = io.BytesIO()
+    worker.send(stream, {"texts": [text]})
+    stream.seek(0)
+    assert worker.receive(stream) == {"texts": [text]}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\0\0",
+        struct.pack(">I", 9) + b"{}",
+        struct.pack(">I", 2) + b"[]",
+        struct.pack(">I", 2) + b"{x",
+        b"\xff" * 8,
+    ],
+)
+def test_broken_frames_end_the_conversation(data: bytes) -> None:
+    assert worker.receive(io.BytesIO(data)) is None
+
+
+def test_a_frozen_app_starts_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert process._command() == [sys.executable, "--model-process"]
+
+
+def test_frames_hold_no_numbers_that_json_does_not_know() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        worker.send(io.BytesIO(), {"x": float("nan")})
+    assert json.loads('{"a": 1}') == {"a": 1}
