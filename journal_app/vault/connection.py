@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlcipher3 import dbapi2 as sqlcipher
+from sqlcipher3 import dbapi2
 
 from journal_app.vault.records import DamagedVault, VaultError, VaultLocked, VaultWriteError
+
+sqlcipher: Any = dbapi2  # an extension module without type information
 
 BUSY_MS = 10_000
 CACHE_KIB = 32 * 1024

@@ -21,7 +21,10 @@ INDEX_PER_ANALYSIS = 4
 
 VERDICTS = ("accept", "remove", "add", "not_me")
 
-_READABLE = "deleted_utc IS NULL AND read_me = 1"
+_WAITING = (
+    "deleted_utc IS NULL AND trim(CAST(text AS TEXT), char(9, 10, 11, 12, 13, 32, 133, 160, 8232, 8233, 12288)) <> ''"
+)
+"""An entry outside the bin that says something."""
 _UNREADABLE_BODY = "A stored reading of an entry cannot be understood. Nothing was changed; ask for a new reading."
 
 
@@ -35,20 +38,21 @@ class Readings:
     # the queue ---------------------------------------------------------------------------
 
     def queue(self, number: int, *, again: bool = True) -> None:
-        """Queue entry ``number`` at its present revision, or take it off when it must not be read.
+        """Queue entry ``number`` at its present revision, or take it off when there is nothing to read.
 
         Without ``again`` an entry whose present revision has been read (or skipped) is left alone.
-        A blank text has nothing to read: its job and what was found in earlier words go.
+        An entry that the model must not read is queued too: the rules that offer help need no model,
+        and :meth:`save` takes nothing but their word for it.
         """
-        row = self._db.row(f"SELECT revision, words, ({_READABLE}) FROM entry WHERE n = ?", (number,))
+        row = self._db.row(f"SELECT revision, deleted_utc, ({_WAITING}) FROM entry WHERE n = ?", (number,))
         if row is None:
             return
-        revision, words, readable = row
-        if not words:
-            self.forget(number)
-            return
-        if not readable:
+        revision, deleted, waiting = row
+        if deleted is not None:
             self._db.rows("DELETE FROM job WHERE entry = ? AND skipped IS NULL", (number,))
+            return
+        if not waiting:
+            self.forget(number)
             return
         if not again and (
             self._db.row("SELECT 1 FROM analysis WHERE entry = ? AND revision = ?", (number, revision))
@@ -88,21 +92,28 @@ class Readings:
             self._index.catch_up(INDEX_PER_ANALYSIS)
 
     def requeue_all(self) -> int:
-        """Queue every readable entry again (a new model); return how many."""
+        """Queue every entry that says something again (a new model); return how many."""
         with self._db.transaction():
             self._db.rows(
                 "INSERT OR REPLACE INTO job(entry, revision, skipped)"
-                f" SELECT n, revision, NULL FROM entry WHERE {_READABLE} AND words > 0"
+                f" SELECT n, revision, NULL FROM entry WHERE {_WAITING}"
             )
             return self.pending_count()
 
     # analyses ----------------------------------------------------------------------------
 
     def save(self, analysis: Analysis, stamp: str) -> bool:
-        """Store unless the entry has moved on, was binned or must not be read; return whether stored."""
+        """Store unless the entry has moved on or was binned; return whether it was stored.
+
+        Of an entry that the model must not read nothing is stored that a model has made.
+        """
         with self._db.transaction():
-            row = self._db.row(f"SELECT n, revision FROM entry WHERE id = ? AND {_READABLE}", (analysis.entry_id,))
+            row = self._db.row(
+                "SELECT n, revision, read_me FROM entry WHERE id = ? AND deleted_utc IS NULL", (analysis.entry_id,)
+            )
             if row is None or row[1] != analysis.revision:
+                return False
+            if not row[2] and (analysis.readable or analysis.tasks or analysis.feelings or analysis.vector):
                 return False
             body = asdict(analysis)
             for key in ("entry_id", "revision", "vector", "created_utc"):

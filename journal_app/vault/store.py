@@ -197,14 +197,14 @@ class JournalStore:
     def set_flags(self, entry_id: str, *, for_therapist: bool | None = None, read_me: bool | None = None) -> Entry:
         """Set the marks that are given; ``read_me=False`` also forgets what a model found."""
         with self._db.transaction():
-            number = self._number(entry_id)
+            number, before = self._number(entry_id), self._must(entry_id)
             if for_therapist is not None:
                 self._change(entry_id, "for_therapist = ?", (int(for_therapist),))
-            if read_me is not None:
+            if read_me is not None and read_me != before.read_me:
                 self._change(entry_id, "read_me = ?", (int(read_me),))
                 if not read_me:
                     self._readings.forget(number)
-                self._readings.queue(number, again=False)
+                self._readings.queue(number)  # also when off: the rules that offer help need no model
             return self._must(entry_id)
 
     def delete(self, entry_id: str) -> None:
