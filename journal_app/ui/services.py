@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from journal_app import assets
-from journal_app.inference.engine import Reader
+from journal_app.inference.engine import ModelError, Reader
 from journal_app.journal import reflection
 from journal_app.journal.analysis import AnalysisEvent, AnalysisService
 from journal_app.ui.bridge import Bridge, EntryRead, EntrySaved, ReadingState
@@ -21,6 +21,9 @@ from journal_app.ui.saver import Saver
 from journal_app.ui.settings import Settings, SettingsKeeper
 from journal_app.ui.theme import Theme
 from journal_app.vault.records import Store, VaultError
+
+MODEL_IDLE_S = 120.0
+"""The model's process ends after this long without work and starts again when it is needed."""
 
 ReaderFactory = Callable[[], Reader | None]
 
@@ -38,6 +41,10 @@ class OpenVault(Protocol):
         """Close every store and overwrite the key."""
         ...
 
+    def opens_with(self, secret: str) -> bool:
+        """Tell whether a secret opens this journal."""
+        ...
+
     def change_passphrase(self, new: str) -> None:
         """Wrap the data key with another passphrase."""
         ...
@@ -48,8 +55,11 @@ def embedded_reader() -> Reader | None:
     from journal_app.inference import catalog
     from journal_app.inference.process import ModelProcess
 
-    path = catalog.embedded_reader()
-    return ModelProcess(path) if path.exists() else None
+    try:
+        model = catalog.embedded_model()
+        return ModelProcess(model.path, sha256=model.sha256 or None, idle_seconds=MODEL_IDLE_S)
+    except ModelError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

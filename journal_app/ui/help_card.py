@@ -1,0 +1,235 @@
+"""Ways to human help: the full card (rail, unlock page) and the calm panel beside an entry.
+
+Neither is ever a dialog: writing goes on. Words and lines come from ``journal.safety``; nothing
+here decides a level. Works without a model, without a journal and without a network.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from PySide6.QtCore import QLocale, Qt, Signal
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QVBoxLayout, QWidget
+
+from journal_app.journal import safety
+from journal_app.ui.widgets import add_all, button, card, centred, clear, label, row, scroll
+
+LEVELS = ("none", "gentle", "clear", "urgent")
+
+
+def country_of(setting: str) -> str:
+    """Return the chosen country, or the one of the system's locale."""
+    return setting or QLocale.territoryToCode(QLocale.system().territory()).upper()
+
+
+def country_name(code: str) -> str:
+    """Return a country's own name for its ISO code, or the code."""
+    territory = QLocale.codeToTerritory(code)
+    return QLocale.territoryToString(territory) if territory != QLocale.Country.AnyTerritory else code
+
+
+def language_of(text: str) -> str:
+    """Return the language in which to answer ``text``: Korean or Chinese by script, otherwise the window's."""
+    hangul = sum("\uac00" <= c <= "\ud7a3" for c in text)
+    han = sum("\u4e00" <= c <= "\u9fff" for c in text)
+    if hangul > 1 and hangul >= han:
+        return "ko"
+    if han > 1:
+        return "zh-Hant"
+    names = {QLocale.Language.Korean: "ko", QLocale.Language.Chinese: "zh-Hant"}
+    letters = sum(c.isascii() and c.isalpha() for c in text)
+    return "en" if letters > 8 else names.get(QLocale().language(), "en")
+
+
+class HelpLines(QWidget):
+    """The help lines of one country, those that fit the topics first."""
+
+    def __init__(
+        self, country: str, topics: Sequence[str] = (), language: str = "", parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(12)
+        self.show_lines(country, topics, language)
+
+    def show_lines(self, country: str, topics: Sequence[str] = (), language: str = "") -> None:
+        """Show the lines of ``country``; where none is known, say so and what still helps."""
+        clear(self._column)
+        language = language or language_of("")
+        lines = safety.lines_for(country, topics, dt.date.today())
+        if not lines:
+            self._column.addWidget(label(safety.no_line_text(language)))
+            return
+        for shown in lines:
+            self._column.addWidget(self._line(shown, language))
+
+    def _line(self, shown: safety.ShownLine, language: str) -> QFrame:
+        frame, inner = card(margin=12, spacing=3)
+        line = shown.line
+        number = label(line.number, "heading")
+        number.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        number.setAccessibleName(f"{line.name}: {line.number}")
+        add_all(inner, label(line.name), number)
+        facts = [line.hours, ", ".join(language_name(code) for code in line.languages), line.web]
+        if any(facts):
+            inner.addWidget(label("  ·  ".join(fact for fact in facts if fact), "hint"))
+        notes = "; ".join(safety.note_text(code, language) for code in shown.notes)
+        source = self.tr("Source: {0}").format(line.source)
+        if line.source_date:
+            source += f" ({line.source_date})"
+        inner.addWidget(label(f"{source}. {notes}".rstrip(". ") + ".", "hint"))
+        return frame
+
+
+def language_name(code: str) -> str:
+    """Return a language's own name."""
+    locale = QLocale(code)
+    return locale.nativeLanguageName() or code
+
+
+class Grounding(QWidget):
+    """A short grounding exercise, folded away until it is asked for."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        inner = QVBoxLayout(self)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(8)
+        self._button = button(self.tr("A grounding exercise"), self._toggle, "link")
+        self._button.setMinimumHeight(44)
+        steps = (
+            self.tr("Put both feet on the floor. Let your breath go out slowly, longer than it came in."),
+            self.tr("Look around and name five things that you can see."),
+            self.tr("Touch four things, and notice what each one feels like."),
+            self.tr("Listen for three sounds, near or far."),
+            self.tr("Find two things that you can smell, and one that you can taste."),
+            self.tr("Notice that you are here, in this room, at this hour. You can begin again as often as you like."),
+        )
+        self._steps = label("\n\n".join(steps), "prose")
+        self._steps.hide()
+        add_all(inner, self._button, self._steps)
+
+    def _toggle(self) -> None:
+        self._steps.setVisible(self._steps.isHidden())
+
+
+class HelpPage(QWidget):
+    """The help card in full: a country, its lines, a grounding exercise. Needs no journal.
+
+    Signals:
+        back: the reader wants to return (the unlock page shows a way back).
+        country_changed: an ISO code was chosen.
+    """
+
+    back = Signal()
+    country_changed = Signal(str)
+
+    def __init__(self, country: str, parent: QWidget | None = None, *, way_back: bool = False) -> None:
+        super().__init__(parent)
+        outer = QHBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        body, inner = centred(620, 16)
+        if way_back:
+            inner.addWidget(button(self.tr("Back"), self.back.emit, "link"))
+        inner.addWidget(label(self.tr("Help lines"), "title"))
+        inner.addWidget(
+            label(
+                self.tr(
+                    "If you or somebody near you is in danger now, call your local emergency number. "
+                    "The people on these lines talk with others about hard moments every day; "
+                    "there is no wrong way to begin."
+                ),
+                "prose",
+            )
+        )
+        chooser = row()
+        self._country = QComboBox()
+        self._country.setAccessibleName(self.tr("Country"))
+        current = country_of(country)
+        codes = list(safety.countries())
+        if current and current not in codes:
+            codes.insert(0, current)
+        for code in sorted(codes, key=country_name):
+            self._country.addItem(country_name(code), code)
+        self._country.setCurrentIndex(max(0, self._country.findData(current)))
+        self._country.currentIndexChanged.connect(self._chosen)
+        chooser.addWidget(label(self.tr("Country"), "quiet", wrap=False))
+        chooser.addWidget(self._country)
+        chooser.addStretch(1)
+        inner.addLayout(chooser)
+        self._lines = HelpLines(self._country.currentData() or current)
+        inner.addWidget(self._lines)
+        inner.addWidget(Grounding())
+        inner.addStretch(1)
+        outer.addWidget(scroll(body))
+
+    def _chosen(self) -> None:
+        code = str(self._country.currentData())
+        self._lines.show_lines(code)
+        self.country_changed.emit(code)
+
+
+class HelpPanel(QFrame):
+    """The calm panel for one entry. The writing goes on beside it.
+
+    Signals:
+        hide_asked: "hide for this entry". not_me: "this is not about me now". full_asked: all lines.
+    """
+
+    hide_asked = Signal()
+    not_me = Signal()
+    full_asked = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "help")
+        self.setAccessibleName(self.tr("A way to help"))
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(16, 16, 16, 12)
+        self._column.setSpacing(10)
+        self._shown: tuple[object, ...] = ()
+        self.level = "none"
+        self.softened = False
+        self.hide()
+
+    def show_crisis(self, crisis: safety.Crisis, *, country: str, language: str, softened: bool) -> None:
+        """Show what was noticed and where help is; ``softened`` after "this is not about me now"."""
+        wanted = (crisis.level, crisis.reasons, crisis.topics, country, language, softened)
+        if wanted == self._shown:
+            self.setVisible(crisis.level != "none")
+            return
+        self._shown, self.level, self.softened = wanted, crisis.level, softened
+        clear(self._column)
+        self.setVisible(crisis.level != "none")
+        if crisis.level == "none":
+            return
+        if softened:
+            self._soft()
+            return
+        self._column.addWidget(label(safety.notice(crisis, language), "help"))
+        text = safety.crisis_text(crisis.level, language, crisis.topics)
+        if text:
+            self._column.addWidget(label(text))
+        self._column.addWidget(HelpLines(country, crisis.topics, language))
+        self._column.addWidget(Grounding())
+        self._column.addWidget(label(self.tr("Nothing was sent to anyone. You can go on writing."), "hint"))
+        for text, signal in (
+            (self.tr("All help lines"), self.full_asked),
+            (self.tr("This is not about me now"), self.not_me),
+            (self.tr("Hide for this entry"), self.hide_asked),
+        ):
+            made = button(text, signal.emit, "link")
+            made.setMinimumHeight(44)
+            self._column.addWidget(made)
+
+    def _soft(self) -> None:
+        self._column.addWidget(label(self.tr("Understood. If that changes, help is here."), "quiet"))
+        lines = button(self.tr("Help lines"), self.full_asked.emit, "link")
+        hide = button(self.tr("Hide for this entry"), self.hide_asked.emit, "link")
+        for made in (lines, hide):
+            made.setMinimumHeight(44)
+            self._column.addWidget(made)
