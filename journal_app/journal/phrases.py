@@ -5,9 +5,9 @@ match (negation, quotation, third person, past). Which level follows from the ma
 entry is decided in ``journal.safety``. Standard library only; no entry text is kept or logged.
 
 The pattern language of the English list works on words, lower case, apostrophes removed:
-``word`` ``a|b`` alternatives; ``$name`` a word class of the list; ``?`` after an item makes it
+``word`` ``a|b`` alternatives, ``so_many`` for words that belong together; ``$name`` a word class of the list; ``?`` after an item makes it
 optional; ``~3`` up to three words, none of them a negation or another person; ``..3`` up to three
-words of any kind; ``^`` the start of a clause; ``$end`` the end of a clause. The Korean and Chinese
+words of any kind; ``^`` the start of a clause; ``$stop`` its end, ``$full`` the end of a sentence or a comma; ``#`` a number. The Korean and Chinese
 lists are regular expressions on text without spaces, since spacing there is free.
 """
 
@@ -44,19 +44,24 @@ class Hit:
     start: int
     end: int
     lowered: str = ""
+    cue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A group of patterns that mean the same; ``lower_by`` names the contexts that make it gentle."""
+    """A group of patterns that mean the same.
+
+    ``lower_by`` names the contexts that make it gentle, ``owns`` says that the patterns bring the
+    writer's own "i", ``cue`` that a match also counts as a cue.
+    """
 
     id: str
     topic: str
     standing: Standing
     patterns: tuple[re.Pattern[str], ...]
-    anchors: frozenset[str]
     lower_by: frozenset[str]
     owns: bool
+    cue: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +72,11 @@ class PhraseList:
     rules: tuple[Rule, ...]
     idioms: tuple[re.Pattern[str], ...]
     context: dict[str, re.Pattern[str]]
-    by_anchor: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    by_anchor: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     respell: dict[str, str] = field(default_factory=dict)
+    join: dict[str, str] = field(default_factory=dict)
+    joined: re.Pattern[str] | None = None
+    vocabulary: frozenset[str] = frozenset()
     characters: dict[int, str] = field(default_factory=dict)
     trigger: re.Pattern[str] = re.compile("")
 
@@ -136,45 +144,56 @@ def sentences(text: str) -> Iterator[tuple[int, int, bool]]:
 
 
 _LEET = str.maketrans({"1": "i", "!": "i", "3": "e", "0": "o", "@": "a", "$": "s", "5": "s", "4": "a", "7": "t"})
-_SPELLED = re.compile(r"(?<![a-z0-9'])(?:[a-z][ .\-_*]{1,2}){3,}[a-z](?![a-z0-9'])")
+_SPELLED = re.compile(r"(?<![a-z0-9'])(?:[a-z][ .\-_*]{1,2}){2,}[a-z](?![a-z0-9'])")
+_DRAWN = re.compile(r"([a-z])\1{2,}")
+_HIDDEN = ("kill", "suicide", "suicidal", "killing", "killed", "die", "dying", "dead", "cutting", "harm", "rape", "raped", "death", "hang", "hurt")
 _MASKED = re.compile(r"[a-z]*[a-z0-9][*#@!$013457%][a-z0-9*#@!$%]+")
 _PAIRED = re.compile(r"(?<![a-z0-9])'((?:[^']|(?<=[a-z])'(?=[a-z])){2,300})'(?![a-z0-9])")
 _WORDS = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*|[,;:()\"]|--+|(?<= )-(?= )|[.!?]+")
 
 
-def words_of(sentence: str, *, respell: dict[str, str]) -> list[str]:
+def words_of(sentence: str, *, respell: dict[str, str], vocabulary: frozenset[str] = frozenset()) -> list[str]:
     """Return the words and marks of a folded sentence: apostrophes gone, spelled-out and masked words restored."""
     if "'" in sentence:
         sentence = _PAIRED.sub(r'"\1"', sentence)
+    if _DRAWN.search(sentence):
+        sentence = _DRAWN.sub(r"\1", sentence)
     if _SPELLED.search(sentence):
-        sentence = _SPELLED.sub(lambda m: _respace(re.sub(r"[^a-z]", "", m.group()), respell), sentence)
+        sentence = _SPELLED.sub(lambda m: _segment(re.sub(r"[^a-z]", "", m.group()), vocabulary) or m.group(), sentence)
     if _MASKED.search(sentence):
-        sentence = _MASKED.sub(lambda m: _unmask(m.group(), respell), sentence)
+        sentence = _MASKED.sub(lambda m: _unmask(m.group(), respell, vocabulary), sentence)
     out: list[str] = []
     for word in _WORDS.findall(sentence):
         if word[0].isalnum():
             word = word.replace("'", "")
-            word = respell.get(word, word)
-            out.extend(word.split(" "))
+            out.extend(respell.get(word, word).split(" "))
         elif word == '"':
             out.append(word)
-        elif word[0] in ".!?":
-            out.append(".")
         else:
-            out.append(",")
+            out.append("." if word[0] in ".!?" else ",")
     return out
 
 
-def _respace(letters: str, respell: dict[str, str]) -> str:
-    return respell.get(letters, letters)
+def _segment(letters: str, vocabulary: frozenset[str]) -> str:
+    """Return letters that were spelled out as words of the list, or "" when they are not."""
+    if len(letters) > 60:
+        return ""
+    best: list[str | None] = [""] + [None] * len(letters)
+    for end in range(1, len(letters) + 1):
+        for start in range(max(0, end - 12), end):
+            word, before = letters[start:end], best[start]
+            if before is not None and (word in vocabulary or word in ("i", "a")):
+                best[end] = f"{before} {word}"
+                break
+    return best[-1] or ""
 
 
-def _unmask(word: str, respell: dict[str, str]) -> str:
+def _unmask(word: str, respell: dict[str, str], vocabulary: frozenset[str]) -> str:
     plain = word.translate(_LEET)
-    if plain in respell or plain.isalpha():
-        return respell.get(plain, plain)
-    for target in ("kill", "suicide", "suicidal", "killing", "die", "dead", "cutting", "harm", "rape", "raped"):
-        if len(target) == len(plain) and all(a == b or not a.isalnum() for a, b in zip(plain, target, strict=True)):
+    if plain.isalpha():
+        return plain if plain in vocabulary or plain in respell else word
+    for target in _HIDDEN:
+        if len(target) == len(word) and all(a == b or not a.isalpha() for a, b in zip(word, target, strict=True)):
             return target
     return word
 
@@ -183,7 +202,18 @@ def _unmask(word: str, respell: dict[str, str]) -> str:
 # the pattern language
 
 _FILL = '(?: [,"])?'
+_FULL = r'(?=(?: ")*(?: [,.]| $|$))'
+_STOP = (
+    r'(?=(?: ")*(?: [,.]| $|$| (?:and|but|so bad|so badly|because|now|today|tonight|again|right now|lol|please|'
+    "honestly|i|im) ))"
+)
+_ENDS = {"$stop": _STOP, "$full": _FULL}
+_NUMBER = r"[1-9]\d+"
 _CLAUSE = r'(?:^| [,".]| (?:and|but|so|because|cause|that|then|or|like|cuz|coz|bc|now|if|honestly|today|tonight))'
+
+
+def _longest(alternative: str) -> tuple[int, str]:
+    return (-len(alternative), alternative)
 
 
 @dataclass(slots=True)
@@ -191,27 +221,25 @@ class _Compiler:
     classes: dict[str, list[str]]
     blocked: str
     common: frozenset[str]
+    vocabulary: set[str] = field(default_factory=set)
 
     def alternatives(self, item: str) -> list[str]:
-        if item.startswith("$"):
-            return [phrase for part in self.classes[item[1:]] for phrase in self.alternatives(part)]
         if "|" in item:
             return [phrase for part in item.split("|") for phrase in self.alternatives(part)]
-        return [item]
+        if item.startswith("$") and item not in _ENDS:
+            return [phrase for part in self.classes[item[1:]] for phrase in self.alternatives(part)]
+        return [item.replace("_", " ")]
 
     def compile(self, pattern: str) -> tuple[re.Pattern[str], frozenset[str], bool]:
         """Return the expression, the words of which one must be there, and whether it names its own subject."""
+        if pattern.startswith("re:"):
+            return re.compile(" " + pattern[3:].strip() + "(?= |$)"), frozenset(), False
         out: list[str] = []
         best: tuple[float, frozenset[str]] | None = None
         owns = False
         for item in pattern.split():
             if item == "^":
                 out.append(_CLAUSE)
-                continue
-            if item == "$end":
-                out.append(
-                    r'(?=(?: "){0,2}(?: [,.]| (?:and|but|so|because|now|today|tonight|anymore|any|again|lol)| $|$))'
-                )
                 continue
             if item[0] == "~":
                 out.append(rf"(?:{_FILL} (?!(?:{self.blocked}) )[a-z0-9]+){{0,{int(item[1:])}}}{_FILL}")
@@ -221,19 +249,23 @@ class _Compiler:
                 continue
             optional = item.endswith("?")
             choices = self.alternatives(item.removesuffix("?"))
-            body = "|".join(sorted({re.escape(c).replace(r"\ ", " ") for c in choices}, key=len, reverse=True))
-            out.append(f"(?: (?:{body}){_FILL})?" if optional else f" (?:{body}){_FILL}")
-            if optional:
+            words = [c for c in choices if c not in _ENDS]
+            body = "|".join(sorted({_NUMBER if w == "#" else re.escape(w).replace(r"\ ", " ") for w in words}, key=_longest))
+            self.vocabulary.update(word for phrase in words for word in phrase.split(" ") if len(word) > 1)
+            group = f" (?:{body}){_FILL}" if words else ""
+            ends = [_ENDS[c] for c in choices if c in _ENDS]
+            out.append(f"(?:{'|'.join(filter(None, [group, *ends]))}){'?' if optional else ''}")
+            if optional or ends:
                 continue
-            owns = owns or "i" in choices
-            rare = frozenset(min(c.split(" "), key=lambda w: (w in self.common, -len(w))) for c in choices)
-            cost = sum(3.0 if w in self.common else 0.01 for w in rare) / len(rare) + (
-                1.0 if rare & self.common else 0.0
-            )
+            owns = owns or "i" in words
+            rare = frozenset(min(w.split(" "), key=lambda word: (word in self.common, -len(word))) for w in words)
+            if "#" in rare:
+                continue
+            cost = sum(3.0 if word in self.common else 0.01 for word in rare) / len(rare) + bool(rare & self.common)
             if best is None or cost < best[0]:
                 best = (cost, rare)
         if best is None:
-            raise ValueError(f"pattern {pattern!r} has no word of its own")
+            raise ValueError(f"pattern {pattern!r} has no word that it always needs")
         return re.compile("".join(out) + "(?= |$)"), best[1], owns
 
 
@@ -257,35 +289,25 @@ def load_list(path: Path) -> PhraseList:
     }
     compiler = _Compiler(data.get("classes", {}), "|".join(data.get("blocked", [])), frozenset(data.get("common", [])))
     rules: list[Rule] = []
+    index: dict[str, list[tuple[int, int]]] = {}
     for row in data["rules"]:
         patterns: list[re.Pattern[str]] = []
-        anchors: set[str] = set()
         owns = False
         for text in _strings(row, "patterns"):
-            if spaced:
-                pattern, need, own = compiler.compile(text)
-                anchors |= need
-                owns = owns or own
-            else:
-                pattern = re.compile(text)
+            if not spaced:
+                patterns.append(re.compile(text))
+                continue
+            pattern, anchors, own = compiler.compile(text)
+            owns = owns or own
+            for anchor in anchors:
+                index.setdefault(anchor, []).append((len(rules), len(patterns)))
             patterns.append(pattern)
         lower = frozenset(_strings(row, "lower_by")) if "lower_by" in row else frozenset(data["lower_by"])
         rules.append(
-            Rule(
-                row["id"],
-                row["topic"],
-                row["standing"],
-                tuple(patterns),
-                frozenset(anchors),
-                lower,
-                row.get("owns", owns),
-            )
+            Rule(row["id"], row["topic"], row["standing"], tuple(patterns), lower, row.get("owns", owns), row.get("cue", False))
         )
     idioms = tuple(compiler.compile(p)[0] if spaced else re.compile(p) for p in _strings(data, "idioms"))
-    index: dict[str, list[int]] = {}
-    for number, rule in enumerate(rules):
-        for anchor in rule.anchors:
-            index.setdefault(anchor, []).append(number)
+    join = data.get("join", {})
     characters = str.maketrans(*data["characters"]) if "characters" in data else {}
     return PhraseList(
         language,
@@ -294,6 +316,9 @@ def load_list(path: Path) -> PhraseList:
         context,
         {anchor: tuple(numbers) for anchor, numbers in index.items()},
         data.get("respell", {}),
+        join,
+        re.compile(f" ({'|'.join(sorted(join, key=_longest))})(?= )") if join else None,
+        frozenset(compiler.vocabulary),
         characters,
         re.compile(data.get("trigger", "")),
     )
@@ -324,60 +349,71 @@ def find(text: str) -> list[Hit]:
 
 def _find_words(text: str, phrases: PhraseList) -> list[Hit]:
     hits: list[Hit] = []
-    respell = phrases.respell
     quoted = False
     for start, end, fresh in sentences(text):
         folded = fold(text[start:end])
         if fresh:
             quoted = folded.lstrip().startswith(">")
-        words = words_of(folded, respell=respell)
-        numbers = {n for word in set(words) & phrases.by_anchor.keys() for n in phrases.by_anchor[word]}
-        if numbers:
-            line = " " + " ".join(words) + " "
+        words = words_of(folded, respell=phrases.respell, vocabulary=phrases.vocabulary)
+        line = " " + " ".join(words) + " "
+        if phrases.joined is not None:
+            line = phrases.joined.sub(lambda m: " " + phrases.join[m.group(1)], line)
+        found = {place for word in set(line.split()) & phrases.by_anchor.keys() for place in phrases.by_anchor[word]}
+        if found:
             for idiom in phrases.idioms:
                 line = idiom.sub(" _", line)
-            for number in sorted(numbers):
-                rule = phrases.rules[number]
-                hit = _best(rule, line, quoted, phrases)
-                if hit is not None:
-                    hits.append(Hit(rule.id, phrases.language, rule.topic, rule.standing, start, end, hit))
+            hits += _match(line, sorted(found), quoted, phrases, start, end)
         quoted ^= words.count('"') % 2 == 1
     return hits
 
 
-def _best(rule: Rule, line: str, quoted: bool, phrases: PhraseList) -> str | None:
-    """Return why the least lowered match of ``rule`` counts less ("" when it counts in full), or None for no match."""
-    best: str | None = None
-    for pattern in rule.patterns:
-        for match in pattern.finditer(line):
+def _match(
+    line: str, found: list[tuple[int, int]], quoted: bool, phrases: PhraseList, start: int, end: int
+) -> list[Hit]:
+    """Return one hit per rule that matches: the match that is lowered least."""
+    best: dict[int, str] = {}
+    for number, which in found:
+        if best.get(number) == "":
+            continue
+        rule = phrases.rules[number]
+        for match in rule.patterns[which].finditer(line):
             reason = _lowered(rule, line, match.start(), match.end(), quoted, phrases)
+            best[number] = reason
             if not reason:
-                return ""
-            best = reason
-    return best
+                break
+    out: list[Hit] = []
+    for number, reason in best.items():
+        rule = phrases.rules[number]
+        out.append(Hit(rule.id, phrases.language, rule.topic, rule.standing, start, end, reason, rule.cue))
+    return out
 
 
 def _lowered(rule: Rule, line: str, start: int, end: int, quoted: bool, phrases: PhraseList) -> str:
     before, after = line[:start] + " ", line[end:]
     context = phrases.context
-    inside = quoted ^ (before.count(' "') % 2 == 1)
-    own_words = bool(context["own_voice"].search(line))
-    if inside and "quoted" in rule.lower_by and not own_words:
-        return "quoted"
-    if "third" in rule.lower_by and context["reported"].search(before) and not own_words:
-        return "third"
-    if "third" in rule.lower_by and context["title"].search(before):
-        return "quoted"
+    if "quoted" in rule.lower_by and quoted ^ (before.count(' "') % 2 == 1):
+        opening = before[: max(before.rfind(' "'), 0)] + " "
+        closing = after[after.find(' "') + 2 :] if ' "' in after else ""
+        if not context["own_before"].search(opening) and not context["own_after"].search(closing):
+            return "quoted"
+    if "third" in rule.lower_by:
+        if context["reported"].search(before):
+            return "third"
+        if context["title"].search(before):
+            return "quoted"
     if "negated" in rule.lower_by:
         name = "negated_clause" if rule.owns else "negated"
-        if (
-            context[name].search(before)
-            and not context["not_negated"].search(before)
-            and not context["yet"].search(after)
-        ):
+        found = context[name].search(before)
+        spared = found and (context["not_negated"].search(before[found.start() :]) or context["double"].search(before))
+        if found and not spared and not context["yet"].search(after):
             return "negated"
-    if "past" in rule.lower_by and context["past"].search(line) and not context["present"].search(line):
+    if "remembered" in rule.lower_by and context["remembered"].search(before) and not context["back"].search(after):
         return "past"
+    if "past" in rule.lower_by:
+        if context["long_ago"].search(line):
+            return "" if context["back"].search(line) else "past"
+        if context["past"].search(line) and not context["present"].search(line):
+            return "past"
     return ""
 
 
@@ -399,7 +435,7 @@ def _find_unspaced(text: str, phrases: PhraseList) -> list[Hit]:
                 if reason == "":
                     break
             if reason is not None:
-                hits.append(Hit(rule.id, phrases.language, rule.topic, rule.standing, start, end, reason))
+                hits.append(Hit(rule.id, phrases.language, rule.topic, rule.standing, start, end, reason, rule.cue))
     return hits
 
 

@@ -40,6 +40,9 @@ __all__ = [
 STALE_DAYS = 180
 """Age of a help line's source after which the app says so."""
 
+NEAR = 400
+"""Characters within which a means, a time or a goodbye counts beside an own wish."""
+
 _OWN = ("suicide", "self_harm")
 TOPICS: tuple[str, ...] = ("suicide", "self_harm", "violence", "abuse")
 
@@ -108,11 +111,20 @@ def _level(hits: Sequence[Hit]) -> tuple[CrisisLevel, list[Hit]]:
         if hit.standing != "cue":
             level = _higher(level, "gentle" if hit.lowered else hit.standing)
     own = [h for h in hits if not h.lowered and h.topic in _OWN and h.standing in ("clear", "urgent")]
-    cues = {h.rule for h in hits if h.standing == "cue" and not h.lowered}
-    # A means, a time or a goodbye beside an own present wish is a plan.
-    if own and cues:
+    strong = [h for h in hits if h.cue and not h.lowered]
+    near = own + strong
+    cues: set[object] = {h.rule for h in strong}
+    cues |= {
+        (h.rule, h.start)
+        for h in hits
+        if h.standing == "cue" and not h.lowered and any(abs(h.start - other.start) <= NEAR for other in near)
+    }
+    # A means, a time or a goodbye beside an own present wish is a plan; so are three of them together.
+    if (own and cues) or (strong and len(cues) >= 3):
         level = "urgent"
-    counted = [h for h in hits if h.standing != "cue" or level == "urgent"]
+    elif strong and len(cues) == 2:
+        level = _higher(level, "clear")
+    counted = [h for h in hits if h.standing != "cue" or (h.rule, h.start) in cues]
     return level, counted
 
 
