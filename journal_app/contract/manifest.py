@@ -117,23 +117,25 @@ class Manifest:
             manifest = cls(
                 name=_string(raw["name"]),
                 kind=_string(raw["kind"]),
-                contract_version=int(raw["contract_version"]),
-                tasks={str(k): tuple(map(_string, v)) for k, v in raw["tasks"].items()},
+                contract_version=_integer(raw["contract_version"]),
+                tasks={str(k): _strings(v) for k, v in raw["tasks"].items()},
                 calibration={
                     str(k): Calibration(_floats(v["scale"]), _floats(v["bias"])) for k, v in raw["calibration"].items()
                 },
                 bands={
-                    str(k): BandRule(float(v["some"]), float(v["many"]), float(v["unsure"]), int(v["min_words"]))
+                    str(k): BandRule(
+                        _number(v["some"]), _number(v["many"]), _number(v["unsure"]), _integer(v["min_words"])
+                    )
                     for k, v in raw["bands"].items()
                 },
-                crisis_threshold=float(raw["crisis_threshold"]),
-                feelings_thresholds={str(k): float(v) for k, v in raw["feelings_thresholds"].items()},
-                languages=tuple(map(_string, raw["languages"])),
+                crisis_threshold=_number(raw["crisis_threshold"]),
+                feelings_thresholds={str(k): _number(v) for k, v in raw["feelings_thresholds"].items()},
+                languages=_strings(raw["languages"]),
                 template=_string(raw["template"]),
-                max_tokens=int(raw["max_tokens"]),
+                max_tokens=_integer(raw["max_tokens"]),
                 may_generate=raw["may_generate"] is True,
                 evaluation=dict(raw["evaluation"]),
-                training_data=list(raw["training_data"]),
+                training_data=[dict(v) for v in raw["training_data"]],
                 licence=_string(raw["licence"]),
                 tensors_sha256=_string(raw["tensors_sha256"]),
                 created=_string(raw["created"]),
@@ -157,6 +159,8 @@ class Manifest:
             task = TASKS.get(name)
             if task is None or not labels or any(label not in task.labels for label in labels):
                 raise ManifestError(f"task {name[:40]!r} or one of its labels is not in the contract")
+            if len(set(labels)) != len(labels):
+                raise ManifestError(f"task {name}: a label occurs twice")
             if task.kind != "multilabel" and labels != task.labels:
                 raise ManifestError(f"task {name}: the labels are not in contract order")
         for name, calibration in self.calibration.items():
@@ -168,6 +172,11 @@ class Manifest:
                 raise ManifestError(f"calibration of {name} has the wrong size")
             if not all(map(math.isfinite, values)):
                 raise ManifestError(f"calibration of {name} is not finite")
+        limits = [self.crisis_threshold, *self.feelings_thresholds.values()]
+        limits += [value for rule in self.bands.values() for value in (rule.some, rule.many, rule.unsure)]
+        # A threshold that is no number would compare as "never" and silence a warning.
+        if not all(map(math.isfinite, limits)):
+            raise ManifestError("a threshold of the model is not finite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,5 +238,28 @@ def _string(value: object) -> str:
     return value
 
 
+def _strings(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list):
+        raise TypeError("not a list")
+    return tuple(map(_string, values))
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError("not a number")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError("out of range") from None
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError("not an integer")
+    return value
+
+
 def _floats(values: Any) -> tuple[float, ...]:
-    return tuple(float(v) for v in values)
+    if not isinstance(values, list):
+        raise TypeError("not a list")
+    return tuple(map(_number, values))

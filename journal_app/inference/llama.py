@@ -51,6 +51,7 @@ _BATCH_TOKENS = 512
 _BATCH_SEQUENCES = 64
 _WPM_VOCABULARY = 3
 _NOT_TEXT = lib.LLAMA_TOKEN_ATTR_UNKNOWN | lib.LLAMA_TOKEN_ATTR_UNUSED | lib.LLAMA_TOKEN_ATTR_CONTROL
+_CONTROL = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_USER_DEFINED
 _FTYPES = {
     "f16": lib.LLAMA_FTYPE_MOSTLY_F16,
     "q8_0": lib.LLAMA_FTYPE_MOSTLY_Q8_0,
@@ -434,6 +435,7 @@ class _Decoder:
         self._template = prompts.TEMPLATES[manifest.template]
         self._model = model
         self._flag = flag
+        self._check_control()
         self._labels = {name: self._label_tokens(name) for name in manifest.tasks}
         self._questions = {
             name: prompts.encode(prompts.question(TASKS[name], self._template), model.tokenise)
@@ -457,6 +459,20 @@ class _Decoder:
             embeddings=False,
         )
         self._memory = lib.llama_get_memory(self._context.pointer)
+
+    def _check_control(self) -> None:
+        """Make sure that the vocabulary has the template's control tokens and that no typed text yields one."""
+        template = self._template
+        for part in filter(None, (template.bos, template.system, template.user, template.assistant, template.end)):
+            control = {
+                token
+                for token in self._model.tokenise(part, True)
+                if lib.llama_vocab_get_attr(self._model.vocab, token) & _CONTROL
+            }
+            if not control:
+                raise ModelError("the model's vocabulary lacks the control tokens of its prompt template")
+            if control & set(self._model.tokenise(part, False)):
+                raise ModelError("the model cannot tell its control tokens from a person's words")
 
     def _label_tokens(self, name: str) -> np.ndarray:
         task = TASKS[name]

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from journal_app.contract.manifest import Manifest, ManifestError
 from journal_app.inference.engine import ModelCancelled, ModelCrashed, ModelError, ModelInfo, Reading
@@ -282,9 +282,8 @@ class _Child:
             cwd=model.anchor or None,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self._inbox, self._outbox = self.process.stdin, self.process.stdout
+        self._inbox = cast("BinaryIO", self.process.stdin)
+        self._outbox = cast("BinaryIO", self.process.stdout)
         self._writing = threading.Lock()
         self._number = 0
         self._answered = -1

@@ -308,7 +308,7 @@ def test_missing_foreign_and_cut_files(encoder_file: Path, tmp_path: Path) -> No
         (tiny_gguf.encoder_manifest(), "{}", "malformed"),
         (tiny_gguf.encoder_manifest(), '{"emotion":{"weight":"AAAA","bias":"AAAA"}}', "malformed"),
         (replace(tiny_gguf.encoder_manifest(), tasks={}, calibration={}), "{}", "no task"),
-        (tiny_gguf.decoder_manifest(), "", "single token|split into tokens"),
+        (tiny_gguf.decoder_manifest(), "", "lacks"),
     ],
 )
 def test_manifests_and_heads_that_do_not_fit(tmp_path: Path, manifest: object, heads: str, words: str) -> None:
@@ -408,6 +408,21 @@ def test_a_vocabulary_without_the_verbalisers_is_refused(tmp_path: Path) -> None
     path = tiny_gguf.write_decoder(tmp_path / "poor.gguf", verbalisers=[" joy", " love"])
     with pytest.raises(ModelError, match="single token"):
         LlamaReader(path)
+
+
+def test_control_tokens_that_a_person_could_type_are_refused(tmp_path: Path) -> None:
+    import gguf
+
+    for kind, words in ((gguf.TokenType.USER_DEFINED, "cannot tell"), (gguf.TokenType.NORMAL, "lacks")):
+        path = tiny_gguf.write_decoder(tmp_path / f"{kind}.gguf", control_type=kind)
+        with pytest.raises(ModelError, match=words):
+            LlamaReader(path)
+
+
+def test_a_vocabulary_without_the_templates_tokens_is_refused(tmp_path: Path) -> None:
+    manifest = replace(tiny_gguf.decoder_manifest(), template="chatml")
+    with pytest.raises(ModelError, match="lacks"):
+        LlamaReader(tiny_gguf.write_decoder(tmp_path / "chatml.gguf", manifest=manifest))
 
 
 def test_an_unknown_template_is_refused(tmp_path: Path) -> None:

@@ -157,7 +157,12 @@ def decoder_manifest() -> Manifest:
 
 
 def write_decoder(
-    path: Path, *, manifest: Manifest | None = None, verbalisers: Sequence[str] | None = None, context: int = 1024
+    path: Path,
+    *,
+    manifest: Manifest | None = None,
+    verbalisers: Sequence[str] | None = None,
+    context: int = 1024,
+    control_type: gguf.TokenType = gguf.TokenType.CONTROL,
 ) -> Path:
     """Write a tiny ``llama`` GGUF with a byte-level vocabulary that holds ``verbalisers`` as tokens."""
     manifest = decoder_manifest() if manifest is None else manifest
@@ -195,10 +200,7 @@ def write_decoder(
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)
     writer.add_token_types(
-        [
-            gguf.TokenType.CONTROL if i < len(prompts.CONTROL_TOKENS) else gguf.TokenType.NORMAL
-            for i in range(len(tokens))
-        ]
+        [control_type if i < len(prompts.CONTROL_TOKENS) else gguf.TokenType.NORMAL for i in range(len(tokens))]
     )
     writer.add_token_merges(merges)
     writer.add_pad_token_id(0)
