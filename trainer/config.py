@@ -20,6 +20,9 @@ from typing import Any, Literal
 
 from journal_app.contract.tasks import TASKS
 
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout (or the folder that holds the installed packages)."""
+
 
 class TrainerError(Exception):
     """A known failure, told in one line; the command ends with exit code 2."""
@@ -257,10 +260,16 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class RunPaths:
-    """Where a run reads and writes. ``data`` is None when no corpora were named."""
+    """Where a run reads and writes.
+
+    Attributes:
+        out: folder of the run. data: of the corpora; None when none was named. release: root under
+            which ``package`` fills ``assets/models`` and ``docs/models``.
+    """
 
     out: Path
     data: Path | None = None
+    release: Path = ROOT
 
     @property
     def prepared(self) -> Path:

@@ -37,6 +37,13 @@ def macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
     return float(f1_score(truth, predicted, average="macro", zero_division=0.0))
 
 
+def positive_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Return F1 of the positive class."""
+    hits = float((truth & predicted).sum())
+    total = float(truth.sum() + predicted.sum())
+    return 2 * hits / total if total else 0.0
+
+
 def auroc(truth: np.ndarray, probabilities: np.ndarray) -> float:
     """Return the mean one-vs-rest AUROC over labels that occur both ways; NaN if there is none."""
     columns = [0] if probabilities.shape[1] == 2 else range(probabilities.shape[1])
@@ -78,7 +85,7 @@ def bootstrap(figure: Callable[[np.ndarray], float], rows: int, seed: int, round
 def best_f1_threshold(truth: np.ndarray, probability: np.ndarray, low: float = 0.1, high: float = 0.9) -> float:
     """Return the threshold in [low, high] with the highest F1 for ``truth`` 0/1; the lower one of equals."""
     grid = np.linspace(low, high, 81)
-    scores = [f1_score(truth, probability >= t, zero_division=0.0) for t in grid]
+    scores = [positive_f1(np.asarray(truth, dtype=bool), probability >= t) for t in grid]
     return float(grid[int(np.argmax(scores))])
 
 

@@ -1,0 +1,280 @@
+"""``quietpage-train``: one command per stage, and ``run`` for all of them in order.
+
+A ledger (``stages.json`` in the run's folder) remembers for each stage a hash of everything that
+went in and of the files that came out. A stage whose inputs did not change says so and is skipped.
+Exit codes: 0 done, 2 a known failure told in one line, 130 interrupted (training goes on from its
+last checkpoint when the same command is given again).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer.config import ROOT, Recipe, RunPaths, StageResult, TrainerError, load_recipe
+from trainer.progress import Progress, clock_text
+
+StageFunction = Callable[[Recipe, RunPaths, Progress], StageResult]
+
+LEDGER_FORMAT = 1
+_EXAMPLE = """example:
+  quietpage-train {command} --recipe trainer/recipes/embedded-reader.toml --data ~/corpora
+
+The corpora are folders with train, valid and test.jsonl.gz; instead of --data the
+environment variable QUIETPAGE_DATA can name them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage of a run.
+
+    Attributes:
+        help: one line. module: kind of model -> module with ``run``; a kind that is missing has no
+            such stage. parts: recipe fields that decide its result. needs: stages before it.
+        reads_data: whether the corpora themselves go in. checkpoint: file in ``checkpoints/``.
+    """
+
+    help: str
+    module: dict[str, str]
+    parts: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    reads_data: bool = False
+    checkpoint: str = ""
+
+
+_BOTH = ("encoder", "decoder")
+
+
+def _both(module: str) -> dict[str, str]:
+    return dict.fromkeys(_BOTH, module)
+
+
+STAGES: dict[str, Stage] = {
+    "prepare": Stage(
+        "read the corpora, drop leaks and repeats, draw neutral negatives",
+        _both("trainer.prepare"),
+        ("data", "seed"),
+        reads_data=True,
+    ),
+    "tokenizer": Stage(
+        "learn a byte-level BPE (decoders)",
+        {"decoder": "trainer.tokenizer"},
+        ("tokenizer", "pretrain", "seed"),
+        ("prepare",),
+        reads_data=True,
+    ),
+    "pretrain": Stage(
+        "learn the language from prose (decoders)",
+        {"decoder": "trainer.pretrain"},
+        ("tokenizer", "shape", "pretrain", "seed"),
+        ("tokenizer",),
+        reads_data=True,
+        checkpoint="pretrain.pt",
+    ),
+    "finetune": Stage(
+        "learn the tasks",
+        {"encoder": "trainer.finetune", "decoder": "trainer.decoder"},
+        ("data", "finetune", "shape", "decoder", "seed", "max_tokens"),
+        ("prepare", "pretrain"),
+        checkpoint="finetune.pt",
+    ),
+    "gguf": Stage(
+        "write the F16 GGUF",
+        {"encoder": "trainer.gguf", "decoder": "trainer.gguf_llama"},
+        ("name", "kind", "licence", "languages", "max_tokens"),
+        ("finetune", "prepare"),
+    ),
+    "quantize": Stage(
+        "quantise it, then calibrate and set thresholds on the quantised file",
+        _both("trainer.quantize"),
+        ("quantize", "calibrate", "licence", "file_limit_mb"),
+        ("gguf", "prepare"),
+    ),
+    "evaluate": Stage(
+        "score the quantised file on test, next to TF-IDF",
+        _both("trainer.evaluate"),
+        ("name", "quantize", "seed"),
+        ("quantize", "gguf", "prepare", "finetune"),
+    ),
+    "package": Stage(
+        "put model, notice and model card where they ship",
+        _both("trainer.package"),
+        ("name", "kind", "licence"),
+        ("quantize", "evaluate"),
+    ),
+}
+
+
+class Ledger:
+    """What each stage was given and what it made, kept in ``stages.json``."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the ledger at ``path``; one that cannot be read counts as empty."""
+        self._path = path
+        self._entries: dict[str, dict[str, Any]] = {}
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            if raw.get("format") == LEDGER_FORMAT:
+                self._entries = dict(raw["stages"])
+        except (OSError, ValueError, AttributeError, KeyError):
+            self._entries = {}
+
+    def done(self, stage: str) -> bool:
+        """Tell whether ``stage`` finished and its files are still what it wrote."""
+        entry = self._entries.get(stage)
+        if entry is None or "outputs" not in entry:
+            return False
+        return all(_file_hash(Path(path)) == digest for path, digest in entry["outputs"].items())
+
+    def key(self, stage: str) -> str:
+        """Return the hash of what ``stage`` was last given, or an empty string."""
+        return str(self._entries.get(stage, {}).get("key", ""))
+
+    def outputs(self, stage: str) -> dict[str, str]:
+        """Return path -> hash of what ``stage`` made."""
+        return dict(self._entries.get(stage, {}).get("outputs", {}))
+
+    def begin(self, stage: str, key: str) -> None:
+        """Note that ``stage`` was started with ``key``."""
+        self._entries[stage] = {"key": key}
+        self._write()
+
+    def finish(self, stage: str, key: str, result: StageResult, seconds: float) -> None:
+        """Note that ``stage`` finished."""
+        self._entries[stage] = {
+            "key": key,
+            "outputs": {str(path): _file_hash(path) for path in result.outputs},
+            "seconds": round(seconds, 1),
+            "summary": dict(result.summary),
+        }
+        self._write()
+
+    def _write(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        part = self._path.with_suffix(".part")
+        part.write_text(
+            json.dumps({"format": LEDGER_FORMAT, "stages": self._entries}, indent=1) + "\n", encoding="utf-8"
+        )
+        os.replace(part, self._path)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    arguments = _parser().parse_args(argv)
+    progress = Progress()
+    try:
+        recipe = load_recipe(arguments.recipe)
+        data = arguments.data or (Path(os.environ["QUIETPAGE_DATA"]) if os.environ.get("QUIETPAGE_DATA") else None)
+        out = arguments.out or Path("runs") / recipe.name
+        paths = RunPaths(out, data, arguments.release)
+        progress = Progress(log=out / "train.log")
+        names = [name for name, stage in STAGES.items() if recipe.kind in stage.module]
+        if arguments.command != "run":
+            if arguments.command not in names:
+                raise TrainerError(f"a recipe of kind {recipe.kind} has no stage {arguments.command}")
+            names = [arguments.command]
+        for name in names:
+            run_stage(name, recipe, paths, progress, fresh=arguments.fresh)
+    except TrainerError as error:
+        print(f"quietpage-train: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("quietpage-train: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+def run_stage(name: str, recipe: Recipe, paths: RunPaths, progress: Progress, *, fresh: bool = False) -> bool:
+    """Run one stage unless nothing changed since it last ran; return whether it ran.
+
+    Raises ``TrainerError`` when a stage that it needs has not run, or for its own known failures.
+    """
+    stage = STAGES[name]
+    ledger = Ledger(paths.out / "stages.json")
+    key = stage_key(stage, name, recipe, paths, ledger)
+    if not fresh and ledger.key(name) == key and ledger.done(name):
+        progress.say(f"{name}: nothing changed, skipped")
+        return False
+    checkpoint = paths.checkpoints / stage.checkpoint if stage.checkpoint else None
+    if checkpoint is not None and (fresh or (ledger.key(name) not in ("", key))):
+        # A checkpoint of other inputs must not be gone on with.
+        if checkpoint.is_dir():
+            shutil.rmtree(checkpoint)
+        checkpoint.unlink(missing_ok=True)
+    ledger.begin(name, key)
+    progress.say(f"{name}: {stage.help}")
+    began = time.monotonic()
+    function: StageFunction = importlib.import_module(stage.module[recipe.kind]).run
+    result = function(recipe, paths, progress)
+    seconds = time.monotonic() - began
+    ledger.finish(name, key, result, seconds)
+    facts = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in result.summary.items())
+    progress.say(f"{name}: done in {clock_text(seconds)}" + (f" ({facts})" if facts else ""))
+    return True
+
+
+def stage_key(stage: Stage, name: str, recipe: Recipe, paths: RunPaths, ledger: Ledger) -> str:
+    """Return a hash over the recipe's parts, the outputs of the stages needed, and the corpora if read."""
+    digest = hashlib.sha256(f"{LEDGER_FORMAT}:{name}:{stage.module[recipe.kind]}:".encode())
+    digest.update(recipe.digest(*stage.parts).encode())
+    for needed in stage.needs:
+        if recipe.kind not in STAGES[needed].module:
+            continue
+        outputs = ledger.outputs(needed)
+        if not outputs or not ledger.done(needed):
+            raise TrainerError(f"{name} needs the stage {needed} first: quietpage-train {needed} (or run)")
+        for path, value in sorted(outputs.items()):
+            digest.update(f"{Path(path).name}:{value}".encode())
+    if stage.reads_data:
+        data = paths.corpora()
+        for path in sorted(data.glob("*/*.jsonl.gz")):
+            digest.update(f"{path.relative_to(data)}:{_file_hash(path)}".encode())
+    if name == "package":
+        digest.update(str(paths.release.resolve()).encode())
+    return digest.hexdigest()
+
+
+def _file_hash(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def _parser() -> argparse.ArgumentParser:
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="quietpage-train",
+        description="Make the models of Quiet Page from text, on this computer and without a network.",
+        epilog=_EXAMPLE.format(command="run"),
+        formatter_class=formatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    everything = {"run": "every stage in order, skipping what is done"} | {k: v.help for k, v in STAGES.items()}
+    for name, text in everything.items():
+        command = commands.add_parser(
+            name, help=text, description=text, epilog=_EXAMPLE.format(command=name), formatter_class=formatter
+        )
+        command.add_argument("--recipe", type=Path, required=True, metavar="FILE", help="TOML file of the model")
+        command.add_argument("--data", type=Path, metavar="DIR", help="folder of the corpora (or QUIETPAGE_DATA)")
+        command.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: runs/NAME)")
+        command.add_argument(
+            "--release", type=Path, default=ROOT, metavar="DIR", help="where package puts assets/ and docs/"
+        )
+        command.add_argument("--fresh", action="store_true", help="run the stage again even if nothing changed")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,354 @@
+"""``evaluate``: the quantised file, through the app's engine, on test; once, at the end.
+
+Published tasks are scored as their papers do, one window of a text, and again as the app reads a
+text in full (``as_read``). Next to them stands the baseline, measured on the same rows in the same
+run, and what conversion and quantisation cost. Texts never leave this module.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from journal_app.contract.bands import bands as bands_of
+from journal_app.contract.manifest import Manifest
+from journal_app.contract.tasks import TASKS
+from journal_app.inference.engine import ModelError, Reading
+from journal_app.inference.llama import LlamaReader
+from journal_app.inference.scoring import probabilities
+from trainer import baseline
+from trainer.calibrate import known
+from trainer.config import ROOT, Recipe, RunPaths, StageResult, TrainerError
+from trainer.corpora.files import Row, read_rows
+from trainer.metrics import binary_ece, classification, macro_f1, positive_f1
+from trainer.progress import Progress
+from trainer.quantize import CHUNK, read_logits
+from trainer.report import results_table
+
+
+def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
+    """Write ``evaluate.json`` and print its table; raise ``TrainerError`` when the model is missing."""
+    target, half = paths.gguf(recipe, recipe.quantize.type), paths.gguf(recipe, "F16")
+    if not target.is_file():
+        raise TrainerError(f"no model at {target}: run `quietpage-train quantize` first")
+    splits = {split: read_rows(paths.prepared / f"{split}.jsonl.gz") for split in ("train", "valid", "test")}
+    began = time.monotonic()
+    try:
+        with LlamaReader(target) as reader:
+            manifest = reader.info().manifest
+            tests = [row for row in splits["test"] if row.task in manifest.tasks]
+            texts = list(dict.fromkeys(row.text for row in tests))
+            quantised = _by_text(texts, read_logits(reader, texts, progress, f"evaluate: {recipe.quantize.type}"))
+            published = [row.text for row in tests if row.part == "published"]
+            readings = _readings(reader, list(dict.fromkeys(published)), progress, "evaluate: as the app reads")
+            diary = _diary(reader, manifest, read_rows(paths.prepared / "diary-test.jsonl.gz"), progress)
+            tokens = _token_parity(reader, recipe, paths, texts)
+            sha256 = reader.info().sha256
+        with LlamaReader(half) as reader:
+            plain = _by_text(texts, read_logits(reader, texts, progress, "evaluate: F16"))
+    except ModelError as error:
+        raise TrainerError(f"evaluate: {error}") from error
+    torch_logits = _torch_logits(recipe, paths, texts, progress)
+
+    report: dict[str, Any] = {
+        "model": recipe.name,
+        "file": target.name,
+        "file_bytes": target.stat().st_size,
+        "sha256": sha256,
+        "machine": machine(),
+        "commit": commit(),
+        "tasks": {},
+        "everyday_writing_test": diary,
+        "token_parity": tokens,
+        "thresholds": _thresholds(manifest),
+    }
+    given = _given_baselines(paths)
+    for task in manifest.tasks:
+        rows = [row for row in tests if row.task == task]
+        if not rows:
+            continue
+        train = [row for row in splits["train"] if row.task == task and row.part != "neutral"]
+        valid = [row for row in splits["valid"] if row.task == task]
+        if TASKS[task].kind == "multilabel":
+            report["tasks"][task] = _multilabel(manifest, task, rows, quantised, train, valid, progress)
+            continue
+        progress.say(f"evaluate: {task} and its baseline")
+        report["tasks"][task] = _choice(manifest, task, rows, quantised, readings, train, valid, recipe.seed)
+        report["tasks"][task]["given_baseline_macro_f1"] = given.get(rows[0].source)
+        report["tasks"][task]["conversion"] = _conversion(manifest, task, rows, quantised, plain, torch_logits)
+    report["embeddings"] = _embeddings(recipe, paths, texts[:: max(1, len(texts) // 400)], target, half)
+    report["seconds"] = round(time.monotonic() - began, 1)
+    path = paths.reports / "evaluate.json"
+    path.write_text(json.dumps(_rounded(report), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    progress.say(results_table(_rounded(report)))
+    return StageResult((path,), {"tasks": len(report["tasks"])})
+
+
+def _choice(
+    manifest: Manifest,
+    task: str,
+    rows: Sequence[Row],
+    logits: Mapping[str, Mapping[str, np.ndarray]],
+    readings: Mapping[str, Reading],
+    train: Sequence[Row],
+    valid: Sequence[Row],
+    seed: int,
+) -> dict[str, Any]:
+    labels = manifest.tasks[task]
+    truth = np.array([labels.index(row.label) for row in rows])
+    values = _probabilities(manifest, task, rows, logits)
+    full = values.copy()
+    unread = 0
+    for i, row in enumerate(rows):
+        reading = readings[row.text]
+        if reading.readable:
+            full[i] = [reading.tasks[task][label] for label in labels]
+        else:
+            unread += 1
+    result: dict[str, Any] = classification(truth, values, seed=seed)
+    result["source"] = rows[0].source
+    result["as_read"] = classification(truth, full, seed=seed, rounds=0) | {"rows_left_unread": unread}
+    result["recall"] = {
+        label: float((values.argmax(1)[truth == i] == i).mean()) for i, label in enumerate(labels) if (truth == i).any()
+    }
+    rival = classification(truth, baseline.choice_probabilities(task, train, valid, rows), seed=seed, rounds=0)
+    result["tfidf"] = rival
+    return result
+
+
+def _multilabel(
+    manifest: Manifest,
+    task: str,
+    rows: Sequence[Row],
+    logits: Mapping[str, Mapping[str, np.ndarray]],
+    train: Sequence[Row],
+    valid: Sequence[Row],
+    progress: Progress,
+) -> dict[str, Any]:
+    labels = manifest.tasks[task]
+    values = _probabilities(manifest, task, rows, logits)
+    progress.say(f"evaluate: {task} and its baseline")
+    rival = baseline.feelings_scores(labels, train, valid, rows)
+    per_label: dict[str, Any] = {}
+    for column, label in enumerate(labels):
+        index, truth = known(rows, label)
+        entry: dict[str, Any] = {"rows": len(index), "positives": int(truth.sum())}
+        if truth.any() and not truth.all():
+            scores = values[index, column]
+            entry |= {
+                "auroc": float(roc_auc_score(truth, scores)),
+                "f1": positive_f1(truth, scores >= manifest.feelings_thresholds.get(label, 0.5)),
+                "ece": binary_ece(truth, scores),
+                "tfidf_auroc": rival.get(label, {}).get("auroc"),
+                "tfidf_f1": rival.get(label, {}).get("f1"),
+            }
+        per_label[label] = entry
+    scored = [entry for entry in per_label.values() if entry.get("tfidf_auroc") is not None]
+    mean = {
+        f"mean_{key}": float(np.mean([entry[key] for entry in scored])) if scored else None
+        for key in ("auroc", "f1", "ece", "tfidf_auroc", "tfidf_f1")
+    }
+    return {"rows": len(rows), **mean, "labels": per_label}
+
+
+def _conversion(
+    manifest: Manifest,
+    task: str,
+    rows: Sequence[Row],
+    quantised: Mapping[str, Mapping[str, np.ndarray]],
+    plain: Mapping[str, Mapping[str, np.ndarray]],
+    torch_logits: Mapping[str, Mapping[str, np.ndarray]],
+) -> dict[str, Any]:
+    truth = np.array([manifest.tasks[task].index(row.label) for row in rows])
+    after, before = (_probabilities(manifest, task, rows, x).argmax(1) for x in (quantised, plain))
+    result: dict[str, Any] = {
+        "macro_f1_f16": macro_f1(truth, before),
+        "macro_f1_quantised": macro_f1(truth, after),
+        "drop_points": 100 * (macro_f1(truth, before) - macro_f1(truth, after)),
+        "flips_percent": 100 * float((after != before).mean()),
+    }
+    if torch_logits:
+        source = _probabilities(manifest, task, rows, torch_logits).argmax(1)
+        gaps = [float(np.abs(torch_logits[row.text][task] - plain[row.text][task]).max()) for row in rows]
+        result |= {
+            "f16_agrees_with_pytorch_percent": 100 * float((before == source).mean()),
+            "f16_logits_max_difference": max(gaps),
+        }
+    return result
+
+
+def _probabilities(
+    manifest: Manifest, task: str, rows: Sequence[Row], logits: Mapping[str, Mapping[str, np.ndarray]]
+) -> np.ndarray:
+    # F16 and PyTorch still have every label; the quantised file's manifest says which were kept.
+    labels = TASKS[task].labels
+    keep = [labels.index(label) for label in manifest.tasks[task]]
+    values = [logits[row.text][task] for row in rows]
+    matrix = np.stack([value if len(value) == len(keep) else value[keep] for value in values])
+    return probabilities(task, matrix, manifest.calibration.get(task))
+
+
+def _readings(reader: LlamaReader, texts: Sequence[str], progress: Progress, what: str) -> dict[str, Reading]:
+    tracker = progress.track(what, len(texts), "texts")
+    found: dict[str, Reading] = {}
+    for start in range(0, len(texts), CHUNK):
+        part = texts[start : start + CHUNK]
+        found |= dict(zip(part, reader.read(part, evidence=False), strict=True))
+        tracker.update(len(found))
+    return found
+
+
+def _diary(reader: LlamaReader, manifest: Manifest, rows: Sequence[Row], progress: Progress) -> dict[str, Any]:
+    readings = _readings(reader, list(dict.fromkeys(row.text for row in rows)), progress, "evaluate: everyday writing")
+    result: dict[str, Any] = {}
+    for source in dict.fromkeys(row.source for row in rows):
+        found = [readings[row.text] for row in rows if row.source == source]
+        marks = [bands_of(manifest, r.tasks, r.words) for r in found]
+        flagged = [r.tasks.get("suicidality", {}).get("yes", 0.0) >= manifest.crisis_threshold for r in found]
+        entry: dict[str, Any] = {"texts": len(found), "not_readable": sum(not r.readable for r in found)}
+        for name in ("stress", "low_mood"):
+            for mark in ("many", "unsure", "some", "quiet"):
+                entry[f"{name}_{mark}_percent"] = 100 * float(np.mean([m[name] == mark for m in marks]))
+        entry["suicidality_flag_percent"] = 100 * float(np.mean(flagged))
+        result[source] = entry
+    return result
+
+
+def _token_parity(reader: LlamaReader, recipe: Recipe, paths: RunPaths, texts: Sequence[str]) -> dict[str, Any]:
+    if recipe.kind != "encoder":
+        return {}
+    from trainer import encoder
+
+    plain = encoder.plain_tokenizer(encoder.load_tokenizer(paths.model))
+    wrong = sum(
+        reader.token_ids(text) != encoding.ids
+        for text, encoding in zip(texts, plain.encode_batch(list(texts), add_special_tokens=False), strict=True)
+    )
+    return {"texts": len(texts), "different": int(wrong)}
+
+
+def _torch_logits(
+    recipe: Recipe, paths: RunPaths, texts: list[str], progress: Progress
+) -> dict[str, dict[str, np.ndarray]]:
+    if recipe.kind != "encoder":
+        return {}
+    import torch
+
+    from trainer import encoder
+
+    progress.say("evaluate: PyTorch in float32, for comparison")
+    model = encoder.Encoder.load(paths.model)
+    ids = [w[0] for w in encoder.windows(encoder.load_tokenizer(paths.model), texts, recipe.max_tokens)]
+    pooled = encoder.embed(model, ids)
+    with torch.inference_mode():
+        logits = {task: values.numpy() for task, values in model.logits(torch.from_numpy(pooled)).items()}
+    return {text: {task: values[i] for task, values in logits.items()} for i, text in enumerate(texts)}
+
+
+def _embeddings(recipe: Recipe, paths: RunPaths, texts: Sequence[str], target: Path, half: Path) -> dict[str, Any]:
+    """Return how close the files' vectors are to PyTorch's, and retrieval against the untouched encoder.
+
+    ``recall_at_5``: of the five nearest texts by the untouched encoder, the share that is also among
+    the model's five nearest.
+    """
+    if recipe.kind != "encoder":
+        return {}
+    from trainer import encoder
+
+    tokenizer = encoder.load_tokenizer(paths.model)
+    ids = [w[0] for w in encoder.windows(tokenizer, texts, recipe.max_tokens)]
+    source = encoder.embed(encoder.Encoder.load(paths.model), ids)
+    original = encoder.embed(encoder.Encoder(encoder.load_base(recipe.finetune.base).bert, {}), ids)
+    with LlamaReader(half) as reader:
+        plain = reader.embed(texts)
+    with LlamaReader(target) as reader:
+        quantised = reader.embed(texts)
+    return {
+        "texts": len(texts),
+        "cosine_f16_min": float(_cosine(source, plain).min()),
+        "cosine_quantised_min": float(_cosine(source, quantised).min()),
+        "cosine_quantised_mean": float(_cosine(source, quantised).mean()),
+        "recall_at_5_against_original": _recall(original, quantised, 5),
+    }
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    return (a * b).sum(1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
+
+
+def _recall(reference: np.ndarray, vectors: np.ndarray, k: int) -> float:
+    nearest = []
+    for matrix in (reference, vectors):
+        unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+        similar = unit @ unit.T
+        np.fill_diagonal(similar, -2.0)
+        nearest.append(np.argsort(-similar, axis=1)[:, :k])
+    return float(np.mean([len(set(a) & set(b)) / k for a, b in zip(*nearest, strict=True)]))
+
+
+def _by_text(texts: Sequence[str], logits: Sequence[dict[str, np.ndarray]]) -> dict[str, dict[str, np.ndarray]]:
+    return dict(zip(texts, logits, strict=True))
+
+
+def _thresholds(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "crisis": manifest.crisis_threshold,
+        "feelings": dict(manifest.feelings_thresholds),
+        **{name: {"some": r.some, "many": r.many, "unsure": r.unsure} for name, r in manifest.bands.items()},
+    }
+
+
+def _given_baselines(paths: RunPaths) -> dict[str, float]:
+    """Return set -> macro-F1 of the ``baselines.json`` beside the corpora, where there is one."""
+    path = paths.data / "baselines.json" if paths.data is not None else None
+    if path is None or not path.is_file():
+        return {}
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))["results"]
+        return {name: float(values["macro_f1"]) for name, values in results.items() if "macro_f1" in values}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TrainerError(f"{path} is not a table of baselines ({type(error).__name__})") from error
+
+
+def machine() -> str:
+    """Return processor family, number of cores and system, without the name of the computer."""
+    model = ""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    except OSError:
+        model = platform.processor()
+    return f"{model or platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
+
+
+def commit() -> str:
+    """Return the commit of the source, or an empty string outside a repository."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return None if value != value else round(value, 6)
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value
