@@ -176,7 +176,7 @@ class Editor(QTextEdit):
         if (margins.left(), margins.top(), margins.right(), margins.bottom()) != wanted:
             self.setViewportMargins(*wanted)
         frame = self.document().rootFrame().frameFormat()
-        bottom = max(48, self.height() // 3)
+        bottom = max(32, self.height() // 8)
         if frame.bottomMargin() != bottom:
             undo = self.document().isUndoRedoEnabled()
             if not self._loading and undo and self.document().isUndoAvailable():

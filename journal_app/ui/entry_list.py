@@ -49,8 +49,11 @@ class Row:
 
 
 def snippet(text: str) -> str:
-    """Return the first words of an entry without Markdown marks, on one line."""
-    return " ".join(_MARKS.sub("", text[: SNIPPET * 3]).split())[:SNIPPET]
+    """Return the first words of an entry without Markdown marks, on one line; a title is set off by a dash."""
+    head = text[: SNIPPET * 3].lstrip()
+    title, _, rest = head.partition("\n") if head.startswith("#") else ("", "", head)
+    parts = [" ".join(_MARKS.sub("", part).split()) for part in (title, rest)]
+    return " – ".join(part for part in parts if part)[:SNIPPET]
 
 
 def entry_row(entry: Entry) -> Row:
@@ -319,7 +322,7 @@ class EntryDelegate(QStyledItemDelegate):
             painter.drawText(
                 QRect(left - 4, body.top() + 31, 42, 16), Qt.AlignmentFlag.AlignHCenter, words.weekday(item.local_date)
             )
-        text = QRect(left + 44, body.top() + 8, body.width() - 62, 36)
+        text = QRect(left + 44, body.top() + 8, body.width() - 78, 36)
         self._paint_text(painter, text, item, ink if item.text else quiet)
         x = body.right() - 10
         painter.setFont(ui_font(11))
@@ -342,8 +345,9 @@ class EntryDelegate(QStyledItemDelegate):
         made = ui_font(13)
         height = QFontMetrics(made).height() + 1
         layout, fits = self._lay_out(text, made, item.spans, rect.width())
-        if fits < len(text):
-            layout, _ = self._lay_out(text[: max(1, fits - 2)].rstrip() + "…", made, item.spans, rect.width())
+        while fits < len(text):  # cut until the ellipsis fits as well
+            text = text[: max(1, min(fits, len(text) - 1) - 2)].rstrip(" .,;:…") + "…"
+            layout, fits = self._lay_out(text, made, item.spans, rect.width())
         painter.setPen(ink)
         for number in range(min(2, layout.lineCount())):
             layout.lineAt(number).draw(painter, QPointF(rect.left(), rect.top() + number * height))

@@ -236,7 +236,7 @@ class EntryView(QWidget):
 
     def _make_note(self) -> QWidget:
         self._note = QFrame()
-        self._note.setProperty("role", "note")
+        self._note.setProperty("role", "noteFrame")
         inner = QHBoxLayout(self._note)
         inner.setContentsMargins(16, 10, 16, 10)
         self._note_text = label("", "note")
@@ -247,7 +247,7 @@ class EntryView(QWidget):
     def _make_foot(self) -> QWidget:
         foot = QWidget()
         column = QVBoxLayout(foot)
-        column.setContentsMargins(28, 8, 24, 12)
+        column.setContentsMargins(32, 8, 24, 12)
         column.setSpacing(4)
         line = row(4)
         line.addWidget(label(self.tr("My mood"), "hint", wrap=False))
@@ -260,7 +260,7 @@ class EntryView(QWidget):
         self._energy = QToolButton()
         self._energy.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._energy.setMinimumHeight(32)
-        self._energy.setText(self.tr("energy"))
+        self._energy.setText(self.tr("+ energy"))
         menu = QMenu(self._energy)
         group = QActionGroup(menu)
         self._energy_actions: list[QAction] = []
@@ -277,24 +277,20 @@ class EntryView(QWidget):
         line.addStretch(1)
         column.addLayout(line)
         self._tag_holder = QWidget()
-        flow = Flow(self._tag_holder, 6)
-        self._tag_flow = flow
-        tags = row(6)
+        self._tag_holder.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        self._tag_flow = Flow(self._tag_holder, 6)
         self._tag_field = QLineEdit()
         self._tag_field.setProperty("role", "bare")
         self._tag_field.setPlaceholderText(self.tr("add a tag"))
         self._tag_field.setAccessibleName(self.tr("Add a tag"))
-        self._tag_field.setMaximumWidth(180)
+        self._tag_field.setFixedWidth(150)
         self._tag_field.returnPressed.connect(self._commit_tag)
         self._tag_field.textEdited.connect(self._tag_typed)
         self._known = QStringListModel(self)
         completer = QCompleter(self._known, self._tag_field)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         self._tag_field.setCompleter(completer)
-        tags.addWidget(self._tag_holder)
-        tags.addWidget(self._tag_field)
-        tags.addStretch(1)
-        column.addLayout(tags)
+        column.addWidget(self._tag_holder)
         return foot
 
     def _mood_button(self, text: str, level: int, kind: str) -> QToolButton:
@@ -437,23 +433,22 @@ class EntryView(QWidget):
         level = self._mood.energy if self._mood else None
         for action in self._energy_actions:
             action.setChecked(action.data() == level)
-        self._energy.setText(words.energy(level) if level else self.tr("energy"))
+        self._energy.setText(words.energy(level) if level else self.tr("+ energy"))
         self._paint_moods()
 
     def _show_tags(self, tags: tuple[str, ...]) -> None:
         self._tags = tags
+        self._tag_flow.removeWidget(self._tag_field)
         clear(self._tag_flow)
         for tag in tags:
-            made = button(f"{tag}  ×", self._noop, "chip")
+            made = button(f"{tag}  ×", None, "chip")
             made.setProperty("tag", tag)
             made.setAccessibleName(self.tr("Remove the tag {0}").format(tag))
-            made.clicked.disconnect()
             made.clicked.connect(self._remove_tag)
             self._tag_flow.addWidget(made)
-        self._tag_holder.setVisible(bool(tags))
-        self._tag_holder.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
-
-    def _noop(self) -> None: ...
+            made.show()
+        self._tag_flow.addWidget(self._tag_field)
+        self._tag_holder.updateGeometry()
 
     def _paint_moods(self) -> None:
         for made in self._mood_buttons:

@@ -173,7 +173,7 @@ class FirstRunPage(QWidget):
         buttons.addWidget(self._sample)
         buttons.addStretch(1)
         inner.addLayout(buttons)
-        inner.addWidget(button(self.tr("Help lines"), self._to_help, "quiet"))
+        inner.addWidget(button(self.tr("Help lines"), self._to_help, "link"))
 
     def _on_language(self) -> None:
         self.language_chosen.emit(str(self._language_box.currentData()))

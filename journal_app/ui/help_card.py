@@ -13,6 +13,7 @@ from PySide6.QtCore import QLocale, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from journal_app.journal import safety
+from journal_app.ui import i18n
 from journal_app.ui.widgets import add_all, button, card, centred, clear, label, row, scroll
 
 LEVELS = ("none", "gentle", "clear", "urgent")
@@ -78,17 +79,17 @@ class HelpLines(QWidget):
         if any(facts):
             inner.addWidget(label("  ·  ".join(fact for fact in facts if fact), "hint"))
         notes = "; ".join(safety.note_text(code, language) for code in shown.notes)
+        if notes:
+            inner.addWidget(label(notes[0].upper() + notes[1:], "hint"))
         source = self.tr("Source: {0}").format(line.source)
-        if line.source_date:
-            source += f" ({line.source_date})"
-        inner.addWidget(label(f"{source}. {notes}".rstrip(". ") + ".", "hint"))
+        inner.addWidget(label(f"{source}, {line.source_date}" if line.source_date else source, "hint"))
         return frame
 
 
 def language_name(code: str) -> str:
     """Return a language's own name."""
-    locale = QLocale(code)
-    return locale.nativeLanguageName() or code
+    named = i18n.NAMES.get(code)
+    return named or QLocale.languageToString(QLocale.codeToLanguage(code)) or code
 
 
 class Grounding(QWidget):
@@ -186,7 +187,7 @@ class HelpPanel(QFrame):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setProperty("role", "help")
+        self.setProperty("role", "helpFrame")
         self.setAccessibleName(self.tr("A way to help"))
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(16, 16, 16, 12)

@@ -18,20 +18,23 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QButtonGroup,
     QFileDialog,
+    QFrame,
     QGridLayout,
     QHeaderView,
+    QLabel,
     QMenu,
+    QPushButton,
     QSizePolicy,
     QStackedWidget,
     QTableWidget,
     QTableWidgetItem,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from journal_app.journal import trends
 from journal_app.ui.bridge import EntryGone, EntryRead, EntrySaved, Job
+from journal_app.ui.main_window import redraw_icons
 from journal_app.ui.services import Services
 from journal_app.ui.theme import ui_families
 from journal_app.ui.widgets import button, card, column, label, row, scroll, tool
@@ -198,7 +201,7 @@ class ChartCard(QWidget):
         title = self._chart.title(trend, translate)
         self._title.setText(title)
         kind = self.tr("estimated from your words") if self._chart.estimated else self.tr("noted by you")
-        self._caption.setText(f"{kind} \u00b7 {words.caption(trend, translate)}")
+        self._caption.setText(f"{kind} \u00b7 {words.caption(trend, translate, estimated=self._chart.estimated)}")
         self.view.setAccessibleName(title)
         self.view.setAccessibleDescription(self._chart.describe(trend, translate))
         self.view.setToolTip(self.tr("Click a day to open it"))
@@ -341,6 +344,7 @@ class InsightsPage(QWidget):
         self._period: trends.Period = "month"
         self._job: Job | None = None
         self._cards: list[ChartCard] = []
+        self._first: trends.Trend | None = None
         self._columns = 0
         self._changes = QTimer(self)
         self._changes.setSingleShot(True)
@@ -393,6 +397,7 @@ class InsightsPage(QWidget):
 
     def wipe(self) -> None:
         """Forget everything that came from the journal."""
+        self._first = None
         self._digest_text.clear()
         for one in self._cards:
             one.wipe()
@@ -433,7 +438,7 @@ class InsightsPage(QWidget):
             line.addWidget(made)
         return head
 
-    def _make_digest(self) -> tuple[QWidget, QWidget, QWidget]:
+    def _make_digest(self) -> tuple[QFrame, QLabel, QLabel]:
         frame, inside = card(margin=20, spacing=6)
         self._digest_title = label("", "heading")
         text = label("", "prose")
@@ -445,7 +450,7 @@ class InsightsPage(QWidget):
         inside.addWidget(note)
         return frame, text, note
 
-    def _make_empty(self) -> tuple[QWidget, QWidget, QWidget]:
+    def _make_empty(self) -> tuple[QFrame, QLabel, QPushButton]:
         frame, inside = card(margin=32, spacing=12)
         text = label("", "prose")
         text.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -491,28 +496,28 @@ class InsightsPage(QWidget):
         if self._cards:
             self._show(trend)
         else:
-            self._services.bridge.run(_make_screens, _Show(self, trend), self._on_failed)
+            self._first = trend
+            self._services.bridge.run(_make_screens, self._make_cards, self._on_failed)
 
     def _show(self, trend: trends.Trend) -> None:
         translate = QCoreApplication.translate
-        lines = trends.digest(trend, translate)
         self._digest_title.setText(_digest_title(self._period, trend))
-        # The last line of the digest is the note under it.
-        self._digest_text.setText(" ".join(lines[:-1] if trend.read else lines))
+        self._digest_text.setText("\n".join(" ".join(part) for part in trends.digest_parts(trend, translate) if part))
         self._note.setVisible(trend.read > 0)
         for one in self._cards:
             one.show_trend(trend)
 
     def _make_cards(self, screens: list[ScreenChart]) -> None:
-        for screen in screens:
-            one = ChartCard(self._services, screen.chart, screen)
-            one.open_day.connect(self.open_day)
-            self._cards.append(one)
-        self._columns = 0
-        self._arrange()
-        from journal_app.ui.main_window import redraw_icons
-
-        redraw_icons(self, self._services.theme)
+        trend, self._first = self._first, None
+        if not self._cards:
+            for screen in screens:
+                one = ChartCard(self._services, screen.chart, screen)
+                one.open_day.connect(self.open_day)
+                self._cards.append(one)
+            self._arrange()
+            redraw_icons(self, self._services.theme)
+        if trend is not None:
+            self._show(trend)
 
     def _arrange(self) -> None:
         columns = 1 if self.width() < ONE_COLUMN_BELOW else 2
@@ -535,23 +540,6 @@ class InsightsPage(QWidget):
         self._empty_text.setText(
             self.tr("This page could not be filled. Your journal is not touched. Come back later.")
         )
-
-
-class _Show:
-    """Builds the cards when the screens are ready, then shows the series; a bound call for the bridge."""
-
-    def __init__(self, page: InsightsPage, trend: trends.Trend) -> None:
-        self._page = page
-        self._trend = trend
-
-    def __call__(self, screens: list[ScreenChart]) -> None:
-        import shiboken6
-
-        if not shiboken6.isValid(self._page):
-            return
-        if not self._page.cards:
-            self._page._make_cards(screens)
-        self._page._show(self._trend)
 
 
 def _make_screens() -> list[ScreenChart]:

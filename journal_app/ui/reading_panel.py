@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 
 from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QEnterEvent, QFocusEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
 
 from journal_app.contract import bands
 from journal_app.contract.tasks import FEELINGS
 from journal_app.journal.analysis import RULES_ONLY
 from journal_app.journal.reflection import Reflection
-from journal_app.ui import words
+from journal_app.ui import widgets, words
 from journal_app.ui.help_card import HelpPanel
 from journal_app.ui.theme import Theme, mix, ui_font
-from journal_app.ui.widgets import add_all, button, clear, label, line, scroll, tool
+from journal_app.ui.widgets import add_all, button, clear, line, scroll, tool
 from journal_app.vault.records import Analysis, Correction
 
 PANEL_WIDTH = 320
@@ -46,6 +46,13 @@ class PanelState:
     fresh: bool = True
     message: str = ""
     verdicts: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+def label(text: str, role: str = "", *, wrap: bool = True) -> QLabel:
+    """Return a label whose text begins where the rows' text begins."""
+    made = widgets.label(text, role, wrap=wrap)
+    made.setContentsMargins(5, 0, 5, 0)
+    return made
 
 
 def panel_state(
@@ -125,7 +132,7 @@ class TagRow(QAbstractButton):
             painter.setPen(QPen(QColor(palette.accent), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(rect, 8, 8)
-        inner = rect.adjusted(8, 4, -8, -4)
+        inner = rect.adjusted(5, 4, -5, -4)
         top = QRectF(inner.left(), inner.top(), inner.width(), 22 if self._share is not None else inner.height())
         left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         painter.setPen(QColor(palette.ink))
@@ -193,7 +200,7 @@ class ReadingPanel(QWidget):
         outer.setContentsMargins(1, 0, 0, 0)
         outer.setSpacing(0)
         head = QHBoxLayout()
-        head.setContentsMargins(20, 12, 8, 4)
+        head.setContentsMargins(14, 12, 8, 4)
         head.addWidget(label(self.tr("Reading"), "heading", wrap=False))
         head.addStretch(1)
         head.addWidget(tool("panel", self.tr("Fold the reading panel (F9)"), self.fold_asked.emit))
@@ -201,7 +208,7 @@ class ReadingPanel(QWidget):
         body = QWidget()
         body.setObjectName("readingPanelBody")
         column = QVBoxLayout(body)
-        column.setContentsMargins(12, 4, 12, 16)
+        column.setContentsMargins(14, 4, 14, 16)
         column.setSpacing(12)
         self.help = HelpPanel()
         column.addWidget(self.help)

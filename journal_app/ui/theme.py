@@ -195,16 +195,19 @@ def style_sheet(c: Palette) -> str:
     soft = mix(c.page, c.accent, 0.25 if contrast else 0.12)
     hover = mix(c.sunken, c.ink, 0.05)
     help_soft = mix(c.page, c.help, 0.0 if contrast else 0.07)
-    chevron = assets.path("icons", "chevron-dark.svg" if c.page != LIGHT.page else "chevron-light.svg").as_posix()
-    tick = assets.path("icons", "tick-dark.svg" if c.page != LIGHT.page else "tick-light.svg").as_posix()
+    shade = "light" if c.page == LIGHT.page else "dark"
+    chevron, chevron_up, tick = (
+        assets.path("icons", f"{name}-{shade}.svg").as_posix() for name in ("chevron", "chevron-up", "tick")
+    )
     return f"""
 QMainWindow, QDialog, #page, QStackedWidget, QScrollArea, #scrollBody {{ background: {c.page}; border: none; }}
 #rail, #sunken {{ background: {c.sunken}; }}
 #sidebar {{ background: {mix(c.page, c.sunken, 0.55)}; border-right: 1px solid {c.line}; }}
 #readingPanel {{ background: {mix(c.page, c.sunken, 0.55)}; border-left: 1px solid {c.line}; }}
 QFrame[role="card"] {{ background: {c.card}; border: 1px solid {c.line}; border-radius: 12px; }}
-QFrame[role="help"] {{ background: {help_soft}; border: 1px solid {mix(c.line, c.help, 0.55)}; border-radius: 12px; }}
-QFrame[role="note"] {{
+QFrame[role="helpFrame"] {{
+    background: {help_soft}; border: 1px solid {mix(c.line, c.help, 0.55)}; border-radius: 12px; }}
+QFrame[role="noteFrame"] {{
     background: {mix(c.page, c.note, 0.08)}; border: 1px solid {mix(c.line, c.note, 0.5)}; border-radius: 8px; }}
 QFrame[role="line"] {{ background: {c.line}; border: none; max-height: 1px; min-height: 1px; }}
 QLabel {{ background: transparent; }}
@@ -230,9 +233,9 @@ QPushButton[role="primary"]:hover {{ background: {mix(c.accent, c.ink, 0.12)}; }
 QPushButton[role="primary"]:focus {{ border: 2px solid {c.ink}; }}
 QPushButton[role="primary"]:disabled {{ background: {c.sunken}; color: {c.quiet_ink}; border-color: {c.line}; }}
 QPushButton[role="link"] {{ background: transparent; border: 1px solid transparent; color: {c.accent};
-    padding: 7px 7px; text-align: left; }}
+    padding: 7px 4px; text-align: left; }}
 QPushButton[role="link"]:hover {{ text-decoration: underline; }}
-QPushButton[role="link"]:focus {{ border: 2px solid {c.accent}; padding: 6px 6px; }}
+QPushButton[role="link"]:focus {{ border: 2px solid {c.accent}; padding: 6px 3px; }}
 QPushButton[role="quiet"] {{ background: transparent; border: 1px solid transparent; color: {c.quiet_ink};
     padding: 7px 9px; }}
 QPushButton[role="quiet"]:hover {{ color: {c.ink}; background: {hover}; }}
@@ -270,7 +273,13 @@ QComboBox::drop-down, QDateEdit::drop-down {{ border: none; width: 26px; }}
 QComboBox::down-arrow, QDateEdit::down-arrow {{ image: url("{chevron}"); width: 12px; height: 12px; }}
 QComboBox QAbstractItemView {{ background: {c.card}; border: 1px solid {edge}; padding: 4px; outline: none;
     selection-background-color: {soft}; selection-color: {c.ink}; }}
-QSpinBox::up-button, QSpinBox::down-button, QTimeEdit::up-button, QTimeEdit::down-button {{ width: 0; border: none; }}
+QSpinBox::up-button, QSpinBox::down-button, QTimeEdit::up-button, QTimeEdit::down-button {{
+    subcontrol-origin: border; width: 24px; border: none; background: transparent; }}
+QSpinBox::up-button, QTimeEdit::up-button {{ subcontrol-position: top right; margin-top: 3px; }}
+QSpinBox::down-button, QTimeEdit::down-button {{ subcontrol-position: bottom right; margin-bottom: 3px; }}
+QSpinBox::down-arrow, QTimeEdit::down-arrow {{ image: url("{chevron}"); width: 10px; height: 10px; }}
+QSpinBox::up-arrow, QTimeEdit::up-arrow {{ image: url("{chevron_up}"); width: 10px; height: 10px; }}
+QSpinBox, QTimeEdit {{ padding-right: 26px; }}
 QCheckBox, QRadioButton {{ spacing: 10px; padding: 5px 4px; border: 2px solid transparent; border-radius: 6px; }}
 QCheckBox:focus, QRadioButton:focus {{ border: 2px solid {c.accent}; }}
 QCheckBox::indicator, QRadioButton::indicator {{ width: 18px; height: 18px; border: 1px solid {c.quiet_ink};

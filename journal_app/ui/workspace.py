@@ -99,7 +99,7 @@ class Workspace(QWidget):
             if name == "help":
                 made: QWidget = HelpPage(self._services.settings.country)
             else:
-                place = next(p for p in PLACES if p.name == name)
+                place = next(p for p in built_places() if p.name == name)
                 made = getattr(importlib.import_module(place.module), place.page)(self._services)
             self._add(name, made)
         return self._pages[name]
@@ -109,6 +109,7 @@ class Workspace(QWidget):
         page = self.page(name)
         self._stack.setCurrentWidget(page)
         self._buttons[name].setChecked(True)
+        page.setFocus()
         activated = getattr(page, "activated", None)
         if activated is not None:
             activated()
