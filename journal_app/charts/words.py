@@ -18,9 +18,10 @@ Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 CONTEXT = "charts"
 
 
-def caption(trend: Trend, translate: Translate) -> str:
-    """Return how much stands behind the charts: days and entries."""
-    days, entries = trend.days_written, trend.entries
+def caption(trend: Trend, translate: Translate, *, estimated: bool) -> str:
+    """Return how much stands behind a chart: days and entries with an own mood, or those that were read."""
+    days = sum(1 for p in trend.days if (p.read if estimated else p.mood_n))
+    entries = sum(p.read if estimated else p.mood_n for p in trend.days)
     first = translate("charts", "{n} day") if days == 1 else translate("charts", "{n} days")
     second = translate("charts", "{n} entry") if entries == 1 else translate("charts", "{n} entries")
     return f"{first.format(n=days)} \u00b7 {second.format(n=entries)}"

@@ -484,59 +484,62 @@ def mood_change(trend: Trend) -> float | None:
 
 
 def digest(trend: Trend, translate: Translate = untranslated) -> tuple[str, ...]:
-    """Return the period in a few plain sentences: what was written, own mood first, estimates after.
+    """Return the period in a few plain sentences: own words first, estimates and their caution after.
 
     No sentence calls the writer anything, and none reassures; see the words of the safety rules.
     """
+    own, estimated = digest_parts(trend, translate)
+    if not estimated:
+        return own
+    return (
+        *own,
+        *estimated,
+        translate("trends", "Estimates describe the text, may be wrong, and are not a diagnosis."),
+    )
+
+
+def digest_parts(trend: Trend, translate: Translate = untranslated) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the digest's sentences about what the writer reported, and those about estimates."""
     if not trend.entries:
-        return (translate("trends", "Nothing was written in these days."),)
+        return (translate("trends", "Nothing was written in these days."),), ()
     wrote = (
         translate("trends", "You wrote on {n} day of {all}.")
         if trend.days_written == 1
         else translate("trends", "You wrote on {n} days of {all}.")
     )
-    lines = [wrote.format(n=trend.days_written, all=len(trend.days))]
-    rated = [p for p in trend.days if p.mood is not None]
-    if rated:
-        mean = _mean([p.mood for p in rated if p.mood is not None]) or 0.0
-        best = max(rated, key=lambda p: (p.mood or 0.0, p.start))
-        worst = min(rated, key=lambda p: (p.mood or 0.0, p.start))
-        lines.append(
-            translate("trends", "Your own mood was {word} on average ({mean:.1f} of 5, {n} days noted).").format(
-                word=mood_word(mean, translate), mean=mean, n=len(rated)
-            )
-            if len(rated) > 1
-            else translate("trends", "Your own mood was noted once: {word}.").format(word=mood_word(mean, translate))
-        )
-        change = mood_change(trend)
-        if change is not None and abs(change) >= MEANINGFUL_MOOD_CHANGE:
-            lines.append(
-                translate("trends", "The second half was lighter than the first.")
-                if change > 0
-                else translate("trends", "The second half was heavier than the first.")
-            )
-        if len(rated) > 2 and (best.mood or 0) - (worst.mood or 0) >= 1:
-            lines.append(
-                translate("trends", "Best day: {best}. Hardest day: {worst}.").format(
-                    best=short_date(best.start, translate), worst=short_date(worst.start, translate)
-                )
-            )
-    else:
-        lines.append(translate("trends", "No own mood was noted."))
+    own = [wrote.format(n=trend.days_written, all=len(trend.days)), *_mood_sentences(trend, translate)]
+    estimated: list[str] = []
     named = top_feelings(trend.days, 3)
     if named:
+        names = ", ".join(feeling_word(name, translate) for name in named)
+        estimated.append(translate("trends", "Feelings read most often in your words: {names}.").format(names=names))
+    estimated += [line for task in ("stress", "low_mood") if (line := signal_sentence(trend, task, translate))]
+    return tuple(own), tuple(estimated)
+
+
+def _mood_sentences(trend: Trend, translate: Translate) -> list[str]:
+    rated = [p for p in trend.days if p.mood is not None]
+    if not rated:
+        return [translate("trends", "No own mood was noted.")]
+    mean = sum(p.mood or 0.0 for p in rated) / len(rated)
+    word = mood_word(mean, translate)
+    if len(rated) == 1:
+        return [translate("trends", "Your own mood was noted once: {word}.").format(word=word)]
+    text = translate("trends", "Your own mood was {word} on average ({mean:.1f} of 5, {n} days noted).")
+    lines = [text.format(word=word, mean=mean, n=len(rated))]
+    change = mood_change(trend)
+    if change is not None and abs(change) >= MEANINGFUL_MOOD_CHANGE:
         lines.append(
-            translate("trends", "Feelings read most often in your words: {names}.").format(
-                names=", ".join(feeling_word(name, translate) for name in named)
-            )
+            translate("trends", "The second half was lighter than the first.")
+            if change > 0
+            else translate("trends", "The second half was heavier than the first.")
         )
-    for task in ("stress", "low_mood"):
-        line = signal_sentence(trend, task, translate)
-        if line:
-            lines.append(line)
-    if trend.read:
-        lines.append(translate("trends", "Estimates describe the text, may be wrong, and are not a diagnosis."))
-    return tuple(lines)
+    best = max(rated, key=lambda p: (p.mood or 0.0, p.start))
+    worst = min(rated, key=lambda p: (p.mood or 0.0, p.start))
+    if len(rated) > 2 and (best.mood or 0.0) - (worst.mood or 0.0) >= 1:
+        text = translate("trends", "Best day: {best}. Hardest day: {worst}.")
+        lines.append(text.format(best=short_date(best.start, translate), worst=short_date(worst.start, translate)))
+    return lines
 
 
 def signal_sentence(trend: Trend, task: str, translate: Translate = untranslated) -> str:
