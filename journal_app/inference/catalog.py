@@ -97,7 +97,7 @@ def listed(folder: Path, *, embedded: bool = True) -> list[InstalledModel]:
         if path.stat().st_size > _MAX_LIST_BYTES:
             raise ValueError("too large")
         return [_entry(folder, raw, embedded) for raw in json.loads(path.read_text("utf-8"))]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise ModelError(f"the list of models ({LIST_NAME}) cannot be read; it may be damaged") from None
 
 

@@ -19,7 +19,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from journal_app.contract.manifest import (
     heads_from_json,
 )
 from journal_app.contract.tasks import TASKS
-from journal_app.inference import scoring
+from journal_app.inference import machine, scoring
 from journal_app.inference import text as plain
 from journal_app.inference.engine import ModelCancelled, ModelError, ModelInfo, Reading, SentenceScores
 from journal_app.inference.wordpiece import WordPiece
@@ -62,19 +62,9 @@ _FTYPES = {
 _LOG_SINK = lib.llama_log_callback(lambda _level, _text, _data: None)
 
 
-def default_threads(most: int = 4) -> int:
-    """Return how many threads a model uses, 1 to ``most``.
-
-    Physical cores that we may use, less one: llama.cpp's threads wait for each other spinning, and
-    as soon as anything else runs on their core two are far slower than one. Where they sleep
-    instead (OpenMP with ``OMP_WAIT_POLICY=PASSIVE``, as in the child process) two never were
-    slower than one in our measurements, so a computer with two cores may use both.
-    """
-    cores = _physical_cores()
-    sleeping = (
-        os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE" and b"OPENMP = 1" in lib.llama_print_system_info()
-    )
-    return max(1, min(most, cores if sleeping and cores <= 2 else cores - 1))
+def default_threads() -> int:
+    """Return how many threads a model uses here unless told otherwise; see ``machine.threads``."""
+    return machine.threads(sleeping=b"OPENMP = 1" in lib.llama_print_system_info() and machine.openmp_sleeps())
 
 
 def describe(path: Path) -> ModelInfo:
@@ -300,7 +290,7 @@ class _Encoder:
             return _Plan(reading, [], [], [])
         starts = [start for start, _ in offsets]
         spans = plain.sentences(text)
-        windows = [self._pieces.frame(ids[a:b]) for a, b in self._windows(starts, spans, len(ids))]
+        windows = [self._pieces.frame(ids[a:b]) for a, b in scoring.windows(starts, spans, self._limit - 2)]
         plan = _Plan(reading, windows, [], [])
         if evidence:
             for start, end in scoring.merge(spans, MAX_SENTENCES):
@@ -309,19 +299,6 @@ class _Encoder:
                     plan.spans.append((start, end))
                     plan.sentences.append(self._pieces.frame(piece[: self._limit - 2]))
         return plan
-
-    def _windows(self, starts: list[int], spans: list[tuple[int, int]], total: int) -> Iterator[tuple[int, int]]:
-        """Yield ranges of ids that fit the window, cut at sentences where a sentence fits."""
-        room = self._limit - 2
-        if total <= room:
-            yield 0, total
-            return
-        cuts = sorted({0, total, *(bisect.bisect_left(starts, start) for start, _ in spans[1:])})
-        # A sentence longer than the window is cut where the window is full.
-        edges = [e for a, b in zip(cuts, cuts[1:], strict=False) for e in range(a, b, room)] + [total]
-        sizes = [b - a for a, b in zip(edges, edges[1:], strict=False)]
-        for first, last in scoring.pack(sizes, room):
-            yield edges[first], edges[last]
 
     def _run(self, plans: list[_Plan]) -> list[Reading]:
         began = time.perf_counter()
@@ -366,7 +343,7 @@ class _Encoder:
 
     def _all_windows(self, text: str) -> list[np.ndarray]:
         ids, offsets = self._pieces.encode(text)
-        ranges = self._windows([start for start, _ in offsets], plain.sentences(text), len(ids))
+        ranges = scoring.windows([start for start, _ in offsets], plain.sentences(text), self._limit - 2)
         return [self._pieces.frame(ids[a:b]) for a, b in ranges]
 
     def embed(self, texts: list[str]) -> np.ndarray:
@@ -783,28 +760,3 @@ def _stacked(rows: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 def _unit(vector: np.ndarray) -> tuple[float, ...]:
     norm = float(np.linalg.norm(vector))
     return tuple(map(float, vector / norm)) if norm > 0 else ()
-
-
-def _physical_cores() -> int:
-    """Return how many physical cores this process may keep busy, at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        allowed = os.sched_getaffinity(0)
-        cores = set()
-        for cpu in allowed:
-            try:
-                cores.add(Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/core_cpus_list").read_text("ascii").strip())
-            except OSError:
-                cores.add(str(cpu))
-        return max(1, min(len(cores), _quota(len(cores))))
-    count = os.cpu_count() or 1
-    # No portable way to tell threads from cores; Apple's have one thread each.
-    return count if sys.platform == "darwin" and os.uname().machine == "arm64" else max(1, count // 2)
-
-
-def _quota(cores: int) -> int:
-    """Return the whole CPUs that a container grants, or ``cores`` where nothing is limited."""
-    try:
-        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text("ascii").split()
-        return cores if limit == "max" else max(1, int(limit) // int(period))
-    except (OSError, ValueError):
-        return cores

@@ -6,6 +6,7 @@ text into windows. Knows no llama.cpp.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -82,6 +83,22 @@ def pack(sizes: Sequence[int], limit: int) -> list[tuple[int, int]]:
         filled += size
     groups.append((first, len(sizes)))
     return groups
+
+
+def windows(starts: Sequence[int], spans: Sequence[tuple[int, int]], room: int) -> list[tuple[int, int]]:
+    """Return ranges of tokens of at most ``room`` each, cut at sentences where a sentence fits.
+
+    ``starts`` holds where each token begins in the text, ``spans`` where the sentences are. Every
+    token is in exactly one range; a text without tokens has one empty range.
+    """
+    total = len(starts)
+    if total <= room:
+        return [(0, total)]
+    cuts = sorted({0, total, *(bisect.bisect_left(starts, start) for start, _ in spans[1:])})
+    # A sentence longer than the window is cut where the window is full.
+    edges = [e for a, b in zip(cuts, cuts[1:], strict=False) for e in range(a, b, room)] + [total]
+    sizes = [b - a for a, b in zip(edges, edges[1:], strict=False)]
+    return [(edges[first], edges[last]) for first, last in pack(sizes, room)]
 
 
 def merge(spans: Sequence[tuple[int, int]], most: int) -> list[tuple[int, int]]:

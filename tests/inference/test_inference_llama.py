@@ -16,7 +16,7 @@ pytest.importorskip("gguf", reason="writing tiny models needs the gguf package")
 from journal_app.contract import prompts
 from journal_app.contract.manifest import Calibration
 from journal_app.contract.tasks import TASKS
-from journal_app.inference import llama, scoring
+from journal_app.inference import llama, machine, scoring
 from journal_app.inference import text as plain
 from journal_app.inference.engine import ModelCancelled, ModelError
 from journal_app.inference.llama import LlamaReader
@@ -342,7 +342,7 @@ def test_an_encoder_manifest_on_a_decoder_is_refused(tmp_path: Path) -> None:
 
 def test_default_threads_leave_a_core_unless_waiting_threads_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     for cores, spinning, sleeping in ((1, 1, 1), (2, 1, 2), (4, 3, 3), (64, 4, 4)):
-        monkeypatch.setattr(llama, "_physical_cores", lambda cores=cores: cores)
+        monkeypatch.setattr(machine, "physical_cores", lambda cores=cores: cores)
         monkeypatch.setattr(llama.lib, "llama_print_system_info", lambda: b"CPU : OPENMP = 1 | ")
         monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
         assert llama.default_threads() == spinning
@@ -350,6 +350,12 @@ def test_default_threads_leave_a_core_unless_waiting_threads_sleep(monkeypatch: 
         assert llama.default_threads() == sleeping
         monkeypatch.setattr(llama.lib, "llama_print_system_info", lambda: b"CPU : AVX2 = 1 | ")
         assert llama.default_threads() == spinning
+
+
+def test_physical_cores_are_at_least_one_and_at_most_what_the_system_counts() -> None:
+    import os
+
+    assert 1 <= machine.physical_cores() <= (os.cpu_count() or 1)
 
 
 # --- decoder -----------------------------------------------------------------------------------

@@ -73,6 +73,22 @@ def test_an_oversized_piece_stands_alone() -> None:
     assert scoring.pack([], 10) == []
 
 
+@given(st.lists(st.integers(1, 90), max_size=30), st.integers(20, 62))
+def test_windows_hold_every_token_once_and_never_too_many(lengths: list[int], room: int) -> None:
+    starts: list[int] = []
+    spans: list[tuple[int, int]] = []
+    for length in lengths:
+        begin = len(starts) * 2
+        starts += [begin + 2 * i for i in range(length)]
+        spans.append((begin, begin + 2 * length - 1))
+    ranges = scoring.windows(starts, spans, room)
+    assert [i for a, b in ranges for i in range(a, b)] == list(range(len(starts)))
+    assert all(b - a <= room for a, b in ranges)
+    if len(ranges) > 1 and all(length <= room for length in lengths):
+        edges = {span[0] for span in spans}
+        assert all(starts[a] in edges for a, _ in ranges), "a sentence that fits is never cut"
+
+
 @given(st.integers(0, 500), st.integers(1, 200))
 def test_merging_keeps_the_ends(count: int, most: int) -> None:
     spans = [(10 * i, 10 * i + 5) for i in range(count)]
