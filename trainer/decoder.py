@@ -29,7 +29,7 @@ from torch import Tensor
 
 from trainer.config import DecoderConfig, Recipe, RunPaths, StageResult, TrainerError
 from trainer.decoder_model import Decoder, decay_groups, load_model, save_atomically, save_model
-from trainer.pretrain import CHECKPOINT, MODEL, REPORT, autocast, choose_device, probe_threads, rate
+from trainer.pretrain import MODEL, REPORT, autocast, choose_device, probe_threads, rate
 from trainer.progress import Progress
 
 Target = int | tuple[int, ...]
@@ -247,7 +247,7 @@ class Draw:
 
 
 class LabelTraining:
-    """Fine-tuning in one folder: continues where its checkpoint stands."""
+    """Fine-tuning: continues where its checkpoint stands; leaves the best model and a report in ``out``."""
 
     def __init__(
         self,
@@ -257,16 +257,18 @@ class LabelTraining:
         valid: TaskRows,
         settings: DecoderConfig,
         out: Path,
+        checkpoint: Path,
         *,
         seed: int,
         origin: str,
     ) -> None:
-        """Prepare the run; raise :class:`TrainerError` if a checkpoint in ``out`` is of another run.
+        """Prepare the run; raise :class:`TrainerError` if the checkpoint is of another run.
 
         ``origin`` tells from which weights ``model`` came, e.g. the checksum of their file.
         """
         out.mkdir(parents=True, exist_ok=True)
-        self.settings, self.frame, self.out = settings, frame, out
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        self.settings, self.frame, self.out, self.checkpoint = settings, frame, out, checkpoint
         self._rows, self._valid = rows, valid
         self.device = choose_device(settings.device)
         torch.manual_seed(seed)
@@ -280,7 +282,7 @@ class LabelTraining:
         self.valid: dict[str, float] = {}
         sizes = {task: len(index) for task, index in rows.rows.items()}
         self._identity = json.dumps([asdict(model.shape), asdict(settings), seed, origin, sizes], sort_keys=True)
-        if (out / CHECKPOINT).exists():
+        if checkpoint.exists():
             self._restore()
 
     def run(self, notify: Callable[[int, Mapping[str, float]], None]) -> dict[str, Any]:
@@ -395,10 +397,10 @@ class LabelTraining:
             "history": self.history,
             "valid": self.valid,
         }
-        save_atomically(state, self.out / CHECKPOINT)
+        save_atomically(state, self.checkpoint)
 
     def _restore(self) -> None:
-        state = torch.load(self.out / CHECKPOINT, map_location="cpu", weights_only=True)
+        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         if state["identity"] != self._identity:
             raise TrainerError(
                 "the checkpoint belongs to other settings or other rows; "
@@ -449,10 +451,12 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     model = load_model(source, dropout=recipe.decoder.dropout)
     rows = TaskRows(tokens / "tasks.train.npz", recipe.data.tasks)
     valid = TaskRows(tokens / "tasks.valid.npz", recipe.data.tasks)
-    out = paths.checkpoints / "decoder"
+    checkpoint = paths.checkpoints / "finetune.pt"
     with source.open("rb") as file:
         origin = hashlib.file_digest(file, "sha256").hexdigest()
-    training = LabelTraining(model, frame, rows, valid, recipe.decoder, out, seed=recipe.seed, origin=origin)
+    training = LabelTraining(
+        model, frame, rows, valid, recipe.decoder, paths.model, checkpoint, seed=recipe.seed, origin=origin
+    )
     tracker = progress.track("finetune", recipe.decoder.steps, start=training.step)
 
     def notify(step: int, facts: Mapping[str, float]) -> None:
@@ -463,11 +467,9 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
             progress.say(f"finetune: step {step}; valid: {note}")
 
     report = training.run(notify)
-    paths.model.mkdir(parents=True, exist_ok=True)
-    for file in (out / MODEL, out / REPORT, tokens / "tokenizer.json"):
-        part = paths.model / (file.name + ".part")
-        shutil.copyfile(file, part)
-        part.replace(paths.model / file.name)
+    part = paths.model / "tokenizer.json.part"
+    shutil.copyfile(tokens / "tokenizer.json", part)
+    part.replace(paths.model / "tokenizer.json")
     return StageResult(
         (paths.model / MODEL, paths.model / "tokenizer.json"),
         {"valid": report["valid"], "best_mean": report["best_mean"], "device": report["device"]},

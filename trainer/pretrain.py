@@ -28,7 +28,6 @@ from trainer.decoder_model import IGNORE, Decoder, Shape, decay_groups, save_ato
 from trainer.progress import Progress
 
 BOS_ID = CONTROL_TOKENS.index(BOS)
-CHECKPOINT = "checkpoint.pt"
 MODEL = "model.pt"
 REPORT = "report.json"
 
@@ -164,13 +163,16 @@ def load_tokens(folder: Path, split_name: str) -> tuple[dict[str, Any], dict[str
 
 
 class Pretraining:
-    """One run in one folder: continues where its checkpoint stands."""
+    """One run: continues where its checkpoint stands; leaves the best model and a report in ``out``."""
 
-    def __init__(self, shape: Shape, settings: PretrainConfig, tokens: Path, out: Path, *, seed: int) -> None:
+    def __init__(
+        self, shape: Shape, settings: PretrainConfig, tokens: Path, out: Path, checkpoint: Path, *, seed: int
+    ) -> None:
         """Load tokens and checkpoint; raise :class:`PretrainError` if they do not belong to these settings."""
-        self.settings, self.out = settings, out
+        self.settings, self.out, self.checkpoint = settings, out, checkpoint
         self.steps = max(1, settings.tokens // (settings.batch * shape.context))
         out.mkdir(parents=True, exist_ok=True)
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
         self._index, train = load_tokens(tokens, "train")
         if self._index["vocab"] != shape.vocab:
             raise PretrainError(f"the tokens have {self._index['vocab']} ids, the model {shape.vocab}")
@@ -185,7 +187,7 @@ class Pretraining:
         self.history: list[tuple[int, float]] = []
         self.valid: dict[str, dict[str, float]] = {}
         self._identity = json.dumps([asdict(shape), asdict(settings), seed, self._index], sort_keys=True)
-        if (out / CHECKPOINT).exists():
+        if checkpoint.exists():
             self._restore()
 
     def run(self, notify: Notify) -> dict[str, Any]:
@@ -302,10 +304,10 @@ class Pretraining:
             "history": self.history,
             "valid": self.valid,
         }
-        save_atomically(state, self.out / CHECKPOINT)
+        save_atomically(state, self.checkpoint)
 
     def _restore(self) -> None:
-        state = torch.load(self.out / CHECKPOINT, map_location="cpu", weights_only=True)
+        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         if state["identity"] != self._identity:
             raise PretrainError(
                 "the checkpoint belongs to other settings or other tokens; "
@@ -355,7 +357,9 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     """Pre-train the recipe's decoder on the prepared tokens; continue where a killed run stopped."""
     tokens, out = paths.out / "tokens", paths.out / "pretrain"
     vocab = load_tokens(tokens, "train")[0]["vocab"]
-    training = Pretraining(Shape(vocab=vocab, **asdict(recipe.shape)), recipe.pretrain, tokens, out, seed=recipe.seed)
+    shape = Shape(vocab=vocab, **asdict(recipe.shape))
+    checkpoint = paths.checkpoints / "pretrain.pt"
+    training = Pretraining(shape, recipe.pretrain, tokens, out, checkpoint, seed=recipe.seed)
     progress.say(
         f"pretrain: {training.model.parameters_count() / 1e6:.1f} M parameters on {training.device.type}, "
         f"{training.steps} steps, from step {training.step}"

@@ -372,7 +372,7 @@ def _write(path: Path, text: str) -> None:
     part.replace(path)
 
 
-def _save(path: Path, arrays: np.ndarray | dict[str, np.ndarray]) -> None:
+def _save(path: Path, arrays: np.ndarray | dict[str, Any]) -> None:
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
         if isinstance(arrays, dict):

@@ -51,7 +51,7 @@ def training(ground: Ground, out: Path, **changes: object) -> Pretraining:
     tokens = ground.paths.out / "tokens"
     vocab = json.loads((tokens / "index.json").read_text())["vocab"]
     settings = replace(ground.recipe.pretrain, **changes)
-    return Pretraining(Shape(vocab=vocab, **asdict(ground.recipe.shape)), settings, tokens, out, seed=3)
+    return Pretraining(Shape(vocab=vocab, **asdict(ground.recipe.shape)), settings, tokens, out, out / "c.pt", seed=3)
 
 
 # --- recipes and model ---------------------------------------------------------------------------
@@ -252,7 +252,7 @@ def test_a_killed_run_goes_on_with_the_same_losses(ground: Ground, tmp_path: Pat
             break
     process.stderr.close()
     assert process.wait() == -signal.SIGKILL, told
-    state = torch.load(out / "pretrain" / "checkpoint.pt", weights_only=True)
+    state = torch.load(out / "checkpoints" / "pretrain.pt", weights_only=True)
     assert state["step"] == 10
 
     resumed = replace(ground.paths, out=out)
