@@ -140,7 +140,7 @@ def feelings(figure: Figure, trend: Trend, style: ChartStyle, title: str = "") -
     bottom = np.zeros(len(shown))
     middles: list[tuple[float, int, str]] = []
     for i, (name, values) in enumerate(rows):
-        colour = style.colours.series[i] if name else style.colours.line
+        colour = style.colours.series[i] if name else look.rest(style)
         hatch = HATCHES[i] if name else ""
         if len(points) > MANY_BUCKETS:
             # One hatched area per stretch: a bar per bucket would take seconds.
@@ -149,7 +149,7 @@ def feelings(figure: Figure, trend: Trend, style: ChartStyle, title: str = "") -
                 axes.fill_between(
                     [look.ordinal(p.start) - 0.5 for p in part] + [look.ordinal(part[-1].end) + 0.5],
                     [*bottom[at], bottom[at[-1]]], [*(bottom + values)[at], (bottom + values)[at[-1]]],
-                    step="post", color=colour, hatch=hatch, edgecolor=style.background, linewidth=0,
+                    step="post", facecolor=colour, hatch=hatch, edgecolor=style.background, linewidth=0,
                 )  # fmt: skip
         else:
             axes.bar(
@@ -190,7 +190,7 @@ def _stack_labels(axes: Axes, style: ChartStyle, middles: list[tuple[float, int,
         for i in range(len(places) - 2, -1, -1):
             places[i] = min(places[i], places[i + 1] - least)
     for y, (_, i, label) in zip(places, middles, strict=True):
-        colour = style.colours.series[i] if i >= 0 else style.colours.line
+        colour = style.colours.series[i] if i >= 0 else look.rest(style)
         axes.annotate(
             label, (1, y), xycoords="axes fraction", xytext=(18 * style.scale, 0), textcoords="offset points",
             va="center", ha="left", color=style.colours.ink, fontproperties=style.font(), annotation_clip=False,

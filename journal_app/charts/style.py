@@ -113,18 +113,19 @@ class ChartStyle:
 
     def sequential(self) -> LinearSegmentedColormap:
         """Return the map from background to accent; its steps keep their order in grey."""
-        start = _blend(self.background, self.colours.accent, 0.06)
+        start = blend(self.background, self.colours.accent, 0.06)
         return LinearSegmentedColormap.from_list("page-accent", [start, self.colours.accent])
-
-
-def _blend(under: str, over: str, share: float) -> str:
-    pairs = [(int(under[i : i + 2], 16), int(over[i : i + 2], 16)) for i in (1, 3, 5)]
-    return "#" + "".join(f"{round(a + (b - a) * share):02X}" for a, b in pairs)
 
 
 def blend(under: str, over: str, share: float) -> str:
     """Return ``over`` at opacity ``share`` on ``under`` as ``#RRGGBB`` (no transparency in files)."""
-    return _blend(under, over, share)
+    pairs = [(int(under[i : i + 2], 16), int(over[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(a + (b - a) * share):02X}" for a, b in pairs)
+
+
+def rest(style: ChartStyle) -> str:
+    """Return the colour of "other": quieter than any series in every theme."""
+    return blend(style.background, style.colours.quiet_ink, 0.25)
 
 
 def readable_on(colour: str, style: ChartStyle) -> str:

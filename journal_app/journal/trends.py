@@ -538,7 +538,9 @@ def _mood_sentences(trend: Trend, translate: Translate) -> list[str]:
     worst = min(rated, key=lambda p: (p.mood or 0.0, p.start))
     if len(rated) > 2 and (best.mood or 0.0) - (worst.mood or 0.0) >= 1:
         text = translate("trends", "Best day: {best}. Hardest day: {worst}.")
-        lines.append(text.format(best=short_date(best.start, translate), worst=short_date(worst.start, translate)))
+        year = len(trend.days) > 366
+        first, last = (short_date(p.start, translate, year=year) for p in (best, worst))
+        lines.append(text.format(best=first, worst=last))
     return lines
 
 
@@ -548,7 +550,15 @@ def signal_sentence(trend: Trend, task: str, translate: Translate = untranslated
     name = sign_word(task, translate)
     if not total.days:
         return translate("trends", "{name}: not sure on any day.").format(name=name) if total.unsure else ""
-    text = translate("trends", "{name}: of {days} days read, {many} had many signs in their words and {some} had some.")
+    if total.many:
+        text = translate(
+            "trends", "{name}: of {days} days read, {many} had many signs in their words and {some} had some."
+        )
+    elif total.some:
+        text = translate("trends", "{name}: of {days} days read, {some} had some signs in their words.")
+    else:
+        # Says what was read and no more: a low level never reassures.
+        text = translate("trends", "{name}: quiet in the words of {days} days read.")
     text = text.format(name=name, many=total.many, some=total.some, days=total.days)
     if total.unsure:
         text += " " + translate("trends", "Not sure on {n} more.").format(n=total.unsure)

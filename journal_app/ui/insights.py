@@ -451,11 +451,20 @@ class InsightsPage(QWidget):
         return frame, text, note
 
     def _make_empty(self) -> tuple[QFrame, QLabel, QPushButton]:
-        frame, inside = card(margin=32, spacing=12)
-        text = label("", "prose")
+        frame, inside = card(margin=48, spacing=16)
+        text = label("", "title")
         text.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        hint = label(
+            self.tr(
+                "Your own mood is two clicks under an entry. Feelings, stress and low-mood signs are read from your "
+                "words on this computer, and every one of them can be corrected."
+            ),
+            "quiet",
+        )
+        hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         longer = button(self.tr("Show everything"), self._show_all)
         inside.addWidget(text)
+        inside.addWidget(hint)
         inside.addWidget(longer, 0, Qt.AlignmentFlag.AlignCenter)
         return frame, text, longer
 

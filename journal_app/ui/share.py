@@ -30,11 +30,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from journal_app import assets
 from journal_app.journal import summary as summaries
 from journal_app.journal import trends
 from journal_app.journal.summary import Candidates, Choices, Quote
 from journal_app.ui.bridge import EntryGone, EntryRead, EntrySaved, Job
 from journal_app.ui.services import Services
+from journal_app.ui.theme import Theme
 from journal_app.ui.widgets import button, clear, column, label, row, scroll
 from journal_app.vault.records import DayRow, Store
 
@@ -46,7 +48,7 @@ PREVIEW_PAUSE_MS = 350
 CHANGE_PAUSE_MS = 1500
 CHART_DPI = 160.0
 MAX_PAGE_WIDTH = 760
-LIST_HEIGHT = 176
+LIST_HEIGHT = 190
 WEEKS = (1, 2, 4, 13, 26)
 DEFAULT_WEEKS = 4
 _FINE = 16
@@ -181,14 +183,42 @@ class PageView(QWidget):
 class QuoteList(QListWidget):
     """Sentences to tick, each with its date; nothing is ticked unless it was before or is a mark."""
 
-    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+    def __init__(self, name: str, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._theme = theme
         self.setAccessibleName(name)
         self.setWordWrap(True)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setSpacing(2)
+        self.setSpacing(1)
+        self.restyle()
+        theme.changed.connect(self.restyle)
+
+    def restyle(self) -> None:
+        """Draw the boxes in the theme's colours: a view's boxes do not follow those of check boxes."""
+        c = self._theme.palette
+        tick = assets.path("icons", "tick-dark.svg" if self._theme.dark else "tick-light.svg").as_posix()
+        self.setStyleSheet(f"""
+            QListView {{ font-size: 13px; }}
+            QListView::item {{ padding: 5px 4px; border-radius: 6px; border: 1px solid transparent; color: {c.ink}; }}
+            QListView::item:selected {{ background: transparent; color: {c.ink}; }}
+            QListView::item:selected:active {{ border: 1px solid {c.accent}; }}
+            QListView::indicator {{ width: 16px; height: 16px; border: 1px solid {c.quiet_ink}; border-radius: 5px;
+                background: {c.card}; }}
+            QListView::indicator:checked {{ background: {c.accent}; border-color: {c.accent}; image: url("{tick}"); }}
+        """)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Be as high as the sentences need, up to a limit."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        need = sum(self.sizeHintForRow(i) + 2 * self.spacing() for i in range(self.count())) + 8
+        height = min(LIST_HEIGHT, need)
+        if self.maximumHeight() != height:
+            self.setFixedHeight(height)
 
     def show_quotes(self, quotes: tuple[Quote, ...], *, ticked: bool = False) -> None:
         """Show ``quotes``; those that were ticked stay ticked, new ones are ticked only if told."""
@@ -205,7 +235,7 @@ class QuoteList(QListWidget):
             self.addItem(item)
         self.blockSignals(False)
         self.setVisible(bool(quotes))
-        self.setFixedHeight(min(LIST_HEIGHT, 60 * max(1, len(quotes))))
+        self._fit()
 
     def ticked(self) -> tuple[Quote, ...]:
         """Return what is ticked."""
@@ -221,8 +251,9 @@ class Builder(QWidget):
     changed = Signal()
     period_changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._theme = theme
         self._rows = column(self, margin=24, spacing=8)
         self._make_period()
         self._heading(self.tr("What I want to talk about"))
@@ -326,7 +357,7 @@ class Builder(QWidget):
     def _date(self, value: QDate, name: str) -> QDateEdit:
         made = QDateEdit(value)
         made.setCalendarPopup(True)
-        made.setDisplayFormat(QLocale().dateFormat(QLocale.FormatType.ShortFormat))
+        made.setDisplayFormat(self.tr("d MMM yyyy"))
         made.setAccessibleName(name)
         made.dateChanged.connect(self._date_edited)
         return made
@@ -370,7 +401,7 @@ class Builder(QWidget):
         return made
 
     def _quotes(self, name: str) -> QuoteList:
-        made = QuoteList(name)
+        made = QuoteList(name, self._theme)
         made.hide()
         made.itemChanged.connect(self._ticked)
         self._rows.addWidget(made)
@@ -402,8 +433,8 @@ class SharePage(QWidget):
         frame = QHBoxLayout(self)
         frame.setContentsMargins(0, 0, 0, 0)
         frame.setSpacing(0)
-        self.builder = Builder()
-        self.builder.changed.connect(self._pause.start)
+        self.builder = Builder(services.theme)
+        self.builder.changed.connect(self._on_changed)
         self.builder.period_changed.connect(self.refresh)
         left = QWidget()
         left.setFixedWidth(BUILDER_WIDTH)
@@ -480,6 +511,9 @@ class SharePage(QWidget):
         buttons.addWidget(self._pdf, 1)
         buttons.addWidget(self._html, 1)
         inside.addLayout(buttons)
+        self._updating = label(self.tr("The pages are being drawn again\u2026"), "hint")
+        self._updating.hide()
+        inside.addWidget(self._updating)
         self._said = label(self.tr("The file is not encrypted: anyone who has it can read it."), "hint")
         inside.addWidget(self._said)
         return foot
@@ -513,9 +547,14 @@ class SharePage(QWidget):
     def _language(self) -> str:
         return QLocale().bcp47Name() or "en"
 
+    def _on_changed(self) -> None:
+        self._updating.show()
+        self._pause.start()
+
     def _draw(self) -> None:
         if self._material is None:
             return
+        self._updating.show()
         if self._drawing is not None:
             self._drawing.cancel()
         material, choices, language = self._material, self.builder.choices(), self._language()
@@ -550,6 +589,7 @@ class SharePage(QWidget):
 
     def _on_drawn(self, preview: Preview) -> None:
         self._preview = preview
+        self._updating.setVisible(self._pause.isActive())
         place = self._area.verticalScrollBar().value()
         clear(self._pages)
         for page in preview.laid.pages:
@@ -568,6 +608,7 @@ class SharePage(QWidget):
             self._say(self.tr("The summary could not be made. Your journal is not touched."))
 
     def _on_failed(self, _error: Exception) -> None:
+        self._updating.hide()
         clear(self._pages)
         failed: QLabel = label(self.tr("The preview could not be made. Your journal is not touched."), "quiet")
         self._pages.addWidget(failed)
