@@ -47,6 +47,7 @@ MAX_SENTENCES = 200
 
 _DECODER_SENTENCES = 40
 _DECODER_EVIDENCE = ("stress", "depression", "suicidality", "feelings")
+_OTHER_SCRIPTS = ("ko", "zh", "ja")
 _BATCH_TOKENS = 512
 _BATCH_SEQUENCES = 64
 _WPM_VOCABULARY = 3
@@ -210,7 +211,10 @@ class LlamaReader:
 
 @dataclass(slots=True)
 class _Plan:
-    """One text on its way through the encoder: what to run, and where the results belong."""
+    """One text on its way through the encoder: what to run, and where the results belong.
+
+    ``sentences`` is empty where ``spans`` is not if the only window is the only sentence.
+    """
 
     reading: Reading
     windows: list[np.ndarray]
@@ -295,10 +299,18 @@ class _Encoder:
         if evidence:
             for start, end in scoring.merge(spans, MAX_SENTENCES):
                 piece = ids[bisect.bisect_left(starts, start) : bisect.bisect_left(starts, end)]
-                if len(piece):
+                if len(piece) and self._reads(text[start:end]):
                     plan.spans.append((start, end))
                     plan.sentences.append(self._pieces.frame(piece[: self._limit - 2]))
+            if len(windows) == len(plan.sentences) == 1 and len(windows[0]) == len(plan.sentences[0]):
+                # The text is one sentence; what was read of the one holds for the other.
+                plan.sentences = []
         return plan
+
+    def _reads(self, sentence: str) -> bool:
+        """Return False for a sentence in a script that the model never learned, inside a text that it reads."""
+        language = plain.language(sentence)
+        return language in self.manifest.languages or language not in _OTHER_SCRIPTS
 
     def _run(self, plans: list[_Plan]) -> list[Reading]:
         began = time.perf_counter()
@@ -314,6 +326,7 @@ class _Encoder:
                 continue
             middle = at + len(plan.windows)
             end = middle + len(plan.sentences)
+            first = middle if plan.sentences else at
             readings.append(
                 replace(
                     plan.reading,
@@ -321,7 +334,7 @@ class _Encoder:
                     tasks=scoring.scores(self.manifest, self._by_task(logits[at:middle])),
                     sentences=tuple(
                         SentenceScores(*span, scoring.scores(self.manifest, self._by_task(logits[i : i + 1])))
-                        for i, span in enumerate(plan.spans, middle)
+                        for i, span in enumerate(plan.spans, first)
                     ),
                     vector=_unit(pooled[at:middle].mean(axis=0)),
                     tokens=sum(map(len, plan.windows)),
@@ -482,6 +495,7 @@ class _Decoder:
         wanted = tuple(name for name in _DECODER_EVIDENCE if name in self.manifest.tasks)
         if evidence and wanted:
             for start, end in scoring.merge(plain.sentences(text), _DECODER_SENTENCES):
+                # Sentences cost a pass each here; a long entry's are joined into fewer.
                 row = self._score(self._windows(text[start:end])[0], wanted)
                 sentences.append(SentenceScores(start, end, scoring.scores(self.manifest, _stacked([row]))))
         return replace(

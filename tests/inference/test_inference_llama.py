@@ -116,6 +116,18 @@ def test_evidence_is_every_sentence_scored_by_itself(encoder: LlamaReader) -> No
             assert labels == pytest.approx(alone.tasks[task], abs=2e-3)
 
 
+def test_a_text_of_one_sentence_is_its_own_evidence(encoder: LlamaReader) -> None:
+    reading = encoder.read(["  I was tired today and cold."])[0]
+    assert [(s.start, s.end) for s in reading.sentences] == [(2, 29)]
+    assert reading.sentences[0].tasks == reading.tasks
+
+
+def test_a_sentence_in_another_script_is_no_evidence(encoder: LlamaReader) -> None:
+    text = "I was tired today. 오늘은 힘들었다. Work was cold and late."
+    reading = encoder.read([text])[0]
+    assert [text[s.start : s.end] for s in reading.sentences] == ["I was tired today.", "Work was cold and late."]
+
+
 def test_texts_read_together_and_alone_agree(encoder: LlamaReader) -> None:
     texts = [DAY, "", "I am sad.", "Ich bin heute nicht da und müde.", DAY * 9, "work"] * 4
     together = encoder.read(texts)

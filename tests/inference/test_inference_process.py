@@ -138,7 +138,8 @@ def test_a_child_that_died_between_calls_is_replaced_silently(model: ModelProces
 
 
 @pytest.mark.llm
-def test_cancel_is_answered_and_keeps_the_child(model: ModelProcess) -> None:
+def test_cancel_is_answered_and_keeps_the_child(model: ModelProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_CANCEL_GRACE", 10.0)  # the test's machine may be busy
     model.info()
     first = model.pid
     thread = later(0.2, model.cancel)
@@ -272,14 +273,15 @@ def test_the_child_has_given_up_files_sockets_core_dumps_and_its_turn(model: Mod
         line = next(row for row in limits.splitlines() if row.startswith(name))
         assert line.split()[-3:-1] == ["0", "0"], line
     assert int(Path(f"/proc/{model.pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()[16]) >= 10
-    environment = Path(f"/proc/{model.pid}/environ").read_bytes().decode().split("\0")
-    names = {pair.split("=")[0] for pair in environment if pair}
-    assert names <= {*process._KEPT_ENVIRONMENT, "OMP_WAIT_POLICY"}
+    if os.geteuid() == 0:  # the child hides these from everybody else, its own user included
+        environment = Path(f"/proc/{model.pid}/environ").read_bytes().decode().split("\0")
+        names = {pair.split("=")[0] for pair in environment if pair}
+        assert names <= {*process._KEPT_ENVIRONMENT, "OMP_WAIT_POLICY"}
     assert model.read([DAY * 30])[0].readable
 
 
 @pytest.mark.llm
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="reads what the child hides from other users")
 def test_no_text_in_the_command_line_and_no_file_left_open(model: ModelProcess) -> None:
     model.read([f"{SECRET} {DAY}"])
     assert SECRET.encode() not in Path(f"/proc/{model.pid}/cmdline").read_bytes()
