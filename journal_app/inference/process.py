@@ -186,11 +186,13 @@ class ModelProcess:
             self._child = child
         if self._closed:
             child.kill()
-        answer = self._ask(
-            child,
-            {"do": "load", "path": str(self._path), "threads": self._threads, "sha256": self._sha256},
-            _LOAD_LIMIT,
-        )
+        message = {"do": "load", "path": str(self._path), "threads": self._threads, "sha256": self._sha256}
+        try:
+            answer = self._ask(child, message, _LOAD_LIMIT)
+        except ModelError:
+            # Whatever stopped it, a child without a model must not be taken for a ready one.
+            self._drop()
+            raise
         try:
             manifest = Manifest.from_json(answer["manifest"])
             self._info = ModelInfo(manifest, str(answer["sha256"]), str(answer["file"]), int(answer["bytes"]))
@@ -215,8 +217,6 @@ class ModelProcess:
         if error == "cancelled":
             raise ModelCancelled("reading was stopped")
         if error is not None:
-            if message["do"] == "load":
-                self._drop()
             raise ModelError(str(answer.get("message", "the model failed"))[:500])
         return answer
 

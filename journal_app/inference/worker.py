@@ -91,7 +91,7 @@ class Worker:
         self._inbox = inbox
         self._outbox = outbox
         self._todo: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self._cancelled = -1
+        self._cancelled = self._current = -1
         self._reader: Any = None
 
     def run(self) -> None:
@@ -99,7 +99,7 @@ class Worker:
         threading.Thread(target=self._listen, name="pipe", daemon=True).start()
         while True:
             message = self._todo.get()
-            number = message.get("id")
+            number = self._current = message.get("id", -1)
             try:
                 answer = self._load(message) if message.get("do") == "load" else self._read(message)
             except ModelCancelled:
@@ -119,8 +119,9 @@ class Worker:
         """Take frames off the pipe at once, so that a cancel is heard while a text is being read."""
         while (message := receive(self._inbox)) is not None:
             if message.get("do") == "cancel":
-                self._cancelled = int(message["id"])
-                if self._reader is not None:
+                self._cancelled = message.get("id", -1)
+                # A cancel that comes late must not stop the question after the one it was meant for.
+                if self._reader is not None and self._cancelled == self._current:
                     self._reader.cancel()
             else:
                 self._todo.put(message)

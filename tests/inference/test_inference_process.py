@@ -152,6 +152,44 @@ def test_cancel_is_answered_and_keeps_the_child(model: ModelProcess, monkeypatch
     assert model.read([DAY])[0].readable
 
 
+@pytest.mark.llm
+def test_a_cancel_while_the_child_starts_leaves_no_child_without_a_model(
+    model: ModelProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = process._Child.__init__
+
+    def start_and_cancel(self, path: Path) -> None:
+        start(self, path)
+        model.cancel()
+
+    monkeypatch.setattr(process._Child, "__init__", start_and_cancel)
+    with pytest.raises(ModelCancelled):
+        model.read([DAY])
+    monkeypatch.undo()
+    assert model.pid is None
+    assert model.read([DAY])[0].readable
+
+
+def test_a_late_cancel_does_not_stop_the_next_question() -> None:
+    stopped: list[str] = []
+
+    class Listener(worker.Worker):
+        def __init__(self, inbox: io.BytesIO) -> None:
+            super().__init__(inbox, io.BytesIO())
+            self._reader = type("Reader", (), {"cancel": lambda _self: stopped.append("stopped")})()
+            self._current = 8
+
+    for number, expected in ((7, []), (8, ["stopped"])):
+        inbox = io.BytesIO()
+        worker.send(inbox, {"do": "cancel", "id": number})
+        inbox.seek(0)
+        listener = Listener(inbox)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(worker.os, "_exit", lambda _code: None)
+            listener._listen()
+        assert stopped == expected
+
+
 @posix
 @pytest.mark.llm
 def test_a_child_that_does_not_answer_a_cancel_is_killed_within_a_moment(model: ModelProcess) -> None:
