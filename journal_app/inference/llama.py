@@ -19,8 +19,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -209,23 +209,6 @@ class LlamaReader:
         return self._backend
 
 
-@dataclass(slots=True)
-class _Plan:
-    """One text on its way through the encoder: what to run, and where the results belong.
-
-    ``sentences`` is empty where ``spans`` is not if the only window is the only sentence.
-    """
-
-    reading: Reading
-    windows: list[np.ndarray]
-    spans: list[tuple[int, int]]
-    sentences: list[np.ndarray]
-
-    @property
-    def tokens(self) -> int:
-        return sum(map(len, self.windows)) + sum(map(len, self.sentences))
-
-
 class _Encoder:
     """A ``bert`` model; heads over its mean-pooled embedding."""
 
@@ -275,84 +258,67 @@ class _Encoder:
         return np.concatenate(weights), np.concatenate(biases)
 
     def read(self, texts: list[str], evidence: bool) -> list[Reading]:
-        readings: list[Reading] = []
-        group: list[_Plan] = []
-        for text in texts:
-            group.append(self._plan(text, evidence))
-            if sum(plan.tokens for plan in group) >= _BATCH_TOKENS:
-                readings += self._run(group)
-                group = []
-        return readings + self._run(group)
+        return [self._read_one(text, evidence) for text in texts]
 
-    def _plan(self, text: str, evidence: bool) -> _Plan:
+    def _read_one(self, text: str, evidence: bool) -> Reading:
+        began = time.perf_counter()
         language = plain.language(text)
         reading = Reading(False, language, words=plain.words(text))
         if language not in self.manifest.languages or not reading.words:
-            return _Plan(reading, [], [], [])
+            return reading
         ids, offsets = self._pieces.encode(text)
         if not len(ids):
-            return _Plan(reading, [], [], [])
+            return reading
         starts = [start for start, _ in offsets]
         spans = plain.sentences(text)
         windows = [self._pieces.frame(ids[a:b]) for a, b in scoring.windows(starts, spans, self._limit - 2)]
-        plan = _Plan(reading, windows, [], [])
-        if evidence:
-            for start, end in scoring.merge(spans, MAX_SENTENCES):
-                piece = ids[bisect.bisect_left(starts, start) : bisect.bisect_left(starts, end)]
-                if len(piece) and self._reads(text[start:end]):
-                    plan.spans.append((start, end))
-                    plan.sentences.append(self._pieces.frame(piece[: self._limit - 2]))
-            if len(windows) == len(plan.sentences) == 1 and len(windows[0]) == len(plan.sentences[0]):
-                # The text is one sentence; what was read of the one holds for the other.
-                plan.sentences = []
-        return plan
+        pooled = self._pool_each(windows)
+        tasks = scoring.scores(self.manifest, self._by_task(self._logits(pooled)))
+        return replace(
+            reading,
+            readable=True,
+            tasks=tasks,
+            sentences=tuple(self._evidence(text, ids, starts, spans, tasks)) if evidence else (),
+            vector=_unit(pooled.mean(axis=0)),
+            tokens=sum(map(len, windows)),
+            seconds=time.perf_counter() - began,
+        )
 
-    def _reads(self, sentence: str) -> bool:
-        """Return False for a sentence in a script that the model never learned, inside a text that it reads."""
-        language = plain.language(sentence)
-        return language in self.manifest.languages or language not in _OTHER_SCRIPTS
+    def _evidence(
+        self,
+        text: str,
+        ids: np.ndarray,
+        starts: list[int],
+        spans: list[tuple[int, int]],
+        whole: dict[str, dict[str, float]],
+    ) -> Iterator[SentenceScores]:
+        """Yield the scores of every sentence, read as sequences of one batch.
 
-    def _run(self, plans: list[_Plan]) -> list[Reading]:
-        began = time.perf_counter()
-        pooled = self._pool([ids for plan in plans for ids in (*plan.windows, *plan.sentences)])
-        logits = pooled @ self._weight.T + self._bias
-        seconds = time.perf_counter() - began
-        total = sum(plan.tokens for plan in plans) or 1
-        readings: list[Reading] = []
-        at = 0
-        for plan in plans:
-            if not plan.windows:
-                readings.append(plan.reading)
-                continue
-            middle = at + len(plan.windows)
-            end = middle + len(plan.sentences)
-            first = middle if plan.sentences else at
-            readings.append(
-                replace(
-                    plan.reading,
-                    readable=True,
-                    tasks=scoring.scores(self.manifest, self._by_task(logits[at:middle])),
-                    sentences=tuple(
-                        SentenceScores(*span, scoring.scores(self.manifest, self._by_task(logits[i : i + 1])))
-                        for i, span in enumerate(plan.spans, first)
-                    ),
-                    vector=_unit(pooled[at:middle].mean(axis=0)),
-                    tokens=sum(map(len, plan.windows)),
-                    seconds=seconds * plan.tokens / total,
-                )
-            )
-            at = end
-        return readings
+        A sentence in a script that the model never learned is left out of a text that it reads.
+        """
+        kept: list[tuple[int, int]] = []
+        jobs: list[np.ndarray] = []
+        for start, end in scoring.merge(spans, MAX_SENTENCES):
+            piece = ids[bisect.bisect_left(starts, start) : bisect.bisect_left(starts, end)]
+            language = plain.language(text[start:end])
+            if len(piece) and (language in self.manifest.languages or language not in _OTHER_SCRIPTS):
+                kept.append((start, end))
+                jobs.append(self._pieces.frame(piece[: self._limit - 2]))
+        if len(jobs) == 1 and len(jobs[0]) == len(ids) + 2:
+            # The text is one sentence; what was read of the one holds for the other.
+            yield SentenceScores(*kept[0], whole)
+            return
+        logits = self._logits(self._pool(jobs))
+        for index, span in enumerate(kept):
+            yield SentenceScores(*span, scoring.scores(self.manifest, self._by_task(logits[index : index + 1])))
 
     def logits(self, texts: list[str], truncate: bool) -> list[dict[str, np.ndarray]]:
-        jobs: list[np.ndarray] = []
-        ranges: list[tuple[int, int]] = []
+        results: list[dict[str, np.ndarray]] = []
         for text in texts:
-            first = len(jobs)
-            jobs += [self._pieces.ids(text, self._limit)] if truncate else self._all_windows(text)
-            ranges.append((first, len(jobs)))
-        values = self._pool(jobs) @ self._weight.T + self._bias
-        return [{k: v.mean(axis=0) for k, v in self._by_task(values[a:b]).items()} for a, b in ranges]
+            windows = [self._pieces.ids(text, self._limit)] if truncate else self._all_windows(text)
+            values = self._by_task(self._logits(self._pool_each(windows)))
+            results.append({name: logits.mean(axis=0) for name, logits in values.items()})
+        return results
 
     def _all_windows(self, text: str) -> list[np.ndarray]:
         ids, offsets = self._pieces.encode(text)
@@ -360,16 +326,27 @@ class _Encoder:
         return [self._pieces.frame(ids[a:b]) for a, b in ranges]
 
     def embed(self, texts: list[str]) -> np.ndarray:
-        return self._pool([self._pieces.ids(text, self._limit) for text in texts])
+        return self._pool_each([self._pieces.ids(text, self._limit) for text in texts])
 
     def token_ids(self, text: str) -> np.ndarray:
         return self._pieces.encode(text)[0]
 
+    def _logits(self, pooled: np.ndarray) -> np.ndarray:
+        return pooled @ self._weight.T + self._bias
+
     def _by_task(self, logits: np.ndarray) -> dict[str, np.ndarray]:
         return {name: logits[:, part] for name, part in self._slices.items()}
 
+    def _pool_each(self, jobs: list[np.ndarray]) -> np.ndarray:
+        """Return the mean-pooled embeddings [jobs, width], each sequence in a pass of its own.
+
+        Which sequences share a pass changes the last bits of a sum and so, in a quantised model,
+        how activations are rounded. What a person sees of a text must not depend on that.
+        """
+        return np.concatenate([np.empty((0, self._width), np.float32), *(self._pool([job]) for job in jobs)])
+
     def _pool(self, jobs: list[np.ndarray]) -> np.ndarray:
-        """Return the mean-pooled embeddings [jobs, width] of sequences of ids, batch by batch."""
+        """Return the mean-pooled embeddings [jobs, width] of sequences of ids, as few passes as they fit in."""
         result = np.empty((len(jobs), self._width), dtype=np.float32)
         # Sequences of a like length share a batch, so that the last one is not nearly empty.
         order = sorted(range(len(jobs)), key=lambda i: -len(jobs[i]))
