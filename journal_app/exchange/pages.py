@@ -52,9 +52,13 @@ CJK_FAMILIES: tuple[str, ...] = (
 _TRADITIONAL = ("Noto Serif CJK TC", "Noto Sans CJK TC", "Noto Sans TC", "Microsoft JhengHei", "PingFang TC")
 
 _COLOURS = palette.LIGHT
-_TOKEN = re.compile(
-    r"\s+|[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]|[^\s\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]+"
-)
+_WIDE = r"\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
+_TOKEN = re.compile(rf"\s+|[{_WIDE}]|[^\s{_WIDE}]+")
+"""Lines break at spaces and beside Chinese and Japanese characters; Korean words stay whole."""
+
+DENSITIES = (1.0, 0.94, 0.88)
+"""Sizes are tried in this order until everything but the estimates fits on one page; else the first."""
+
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff\u00ad]")
 
 
@@ -211,8 +215,9 @@ class Laid:
 class _Layout:
     """Fills pages from the top; a block that does not fit begins the next page."""
 
-    def __init__(self, document: Document) -> None:
-        self.fonts = Fonts(document.language)
+    def __init__(self, document: Document, fonts: Fonts, density: float) -> None:
+        self.fonts = fonts
+        self.density = density
         self.document = document
         self.pages: list[Page] = [Page()]
         self.y = TOP
@@ -234,6 +239,10 @@ class _Layout:
             x += self.fonts.face(name).width(part, size)
         return x
 
+    def skip(self, points: float) -> None:
+        """Leave ``points`` free, less in a dense layout."""
+        self.y += points * self.density**2
+
     def block(
         self,
         text: str,
@@ -253,45 +262,63 @@ class _Layout:
 
 
 def layout(document: Document) -> Laid:
-    """Return the pages of ``document``.
+    """Return the pages of ``document``, a little denser where that keeps the first part on one page.
 
     Raises OSError when the bundled fonts are missing.
     """
-    page = _Layout(document)
+    fonts = Fonts(document.language)
+    best: Laid | None = None
+    for density in DENSITIES:
+        laid, first_part = _lay(document, fonts, density)
+        if best is None or first_part == 1:
+            best = laid
+        if first_part == 1:
+            break
+    assert best is not None
+    return best
+
+
+def _lay(document: Document, fonts: Fonts, density: float) -> tuple[Laid, int]:
+    """Return the pages at ``density`` and how many of them come before the first page break."""
+    page = _Layout(document, fonts, density)
     page.put(LEFT, page.y + 14, document.title, SERIF, 21, _COLOURS.ink)
     page.y += 22
     page.block(document.subtitle, SANS, 8.5, _COLOURS.quiet_ink)
     page.y += 7
     page.page.boxes.append(Box(LEFT, page.y, MEASURE, 1.2, _COLOURS.accent))
     page.y += 4
+    first_part = 0
     blocks = document.blocks
     for i, block in enumerate(blocks):
+        if isinstance(block, PageBreak) and not first_part:
+            first_part = len(page.pages)
+            page.density = 1.0
         _DRAW[type(block)](page, block, blocks[i + 1] if i + 1 < len(blocks) else None)
     _feet(page)
-    return Laid(tuple(page.pages), page.fonts)
+    return Laid(tuple(page.pages), page.fonts), first_part or len(page.pages)
 
 
 def _heading(page: _Layout, block: Heading, following: Block | None) -> None:
     # A title never stands alone at the foot of a page.
     page.room(40 + (following.height if isinstance(following, Picture) else 0))
-    page.y += 15 if page.y > TOP else 0
+    page.skip(15 if page.y > TOP else 0)
     page.y += 9
     end = page.put(LEFT, page.y, block.text, SANS_BOLD, 9.2, _COLOURS.accent)
     if block.mark:
         page.put(end + 8, page.y, f"({block.mark})", SANS, 8, _COLOURS.note)
-    page.y += 3
+    page.skip(3)
 
 
 def _paragraph(page: _Layout, block: Paragraph, following: Block | None) -> None:
     if block.quiet:
-        page.block(block.text, SANS, 8.2, _COLOURS.quiet_ink, leading=1.5)
+        page.block(block.text, SANS, 8.2 * page.density, _COLOURS.quiet_ink, leading=1.5 * page.density)
     else:
-        page.block(block.text, SERIF, 11, _COLOURS.ink)
-    page.y += 2
+        page.block(block.text, SERIF, 11 * page.density, _COLOURS.ink)
+    page.skip(2)
 
 
 def _quotes(page: _Layout, block: Quotes, following: Block | None) -> None:
-    size, leading = 11.0, 1.36
+    size, leading = 11.0 * page.density, 1.36 * page.density**0.5
     for date, text in block.items:
         lines = page.fonts.lines(f"\u201c{text}\u201d", ITALIC, size, MEASURE - DATE_COLUMN)
         page.room(size * leading * min(2, len(lines)))
@@ -302,7 +329,7 @@ def _quotes(page: _Layout, block: Quotes, following: Block | None) -> None:
             if i == 0:
                 page.put(LEFT, base, date, SANS, 8, _COLOURS.quiet_ink)
             page.put(LEFT + DATE_COLUMN, base, line, ITALIC, size, _COLOURS.ink)
-        page.y += 2.5
+        page.skip(2.5)
 
 
 def _facts(page: _Layout, block: Facts, following: Block | None) -> None:
@@ -314,16 +341,17 @@ def _facts(page: _Layout, block: Facts, following: Block | None) -> None:
         for i, (name, value) in enumerate(block.items[start : start + columns]):
             page.put(LEFT + i * width, page.y + 12, name, SANS, 7.8, _COLOURS.quiet_ink)
             page.put(LEFT + i * width, page.y + 26, value, SERIF, 11.5, _COLOURS.ink)
-        page.y += 32
+        page.y += 20 + 12 * page.density**2
 
 
 def _picture(page: _Layout, block: Picture, following: Block | None) -> None:
-    page.room(block.height + (18 if block.caption else 4))
+    height = block.height * page.density**2
+    page.room(height + (18 if block.caption else 4))
     if block.caption:
         page.put(LEFT, page.y + 13, block.caption, SANS, 7.8, _COLOURS.quiet_ink)
         page.y += 14
-    page.page.charts.append(Chart(LEFT - 6, page.y + 4, MEASURE + 12, block.height, block.key, block.trend))
-    page.y += block.height + 4
+    page.page.charts.append(Chart(LEFT - 6, page.y + 4, MEASURE + 12, height, block.key, block.trend))
+    page.y += height + 4
 
 
 def _page_break(page: _Layout, block: PageBreak, following: Block | None) -> None:

@@ -323,7 +323,7 @@ def _left_out(
     if hidden:
         lines.append(translate("summary", "Names are blacked out in {n} places.").format(n=hidden))
     lines.append(
-        translate("summary", "Estimates made by a model are on page 2, marked as such.")
+        translate("summary", "Estimates made by a model are on the last page, marked as such.")
         if choices.estimates
         else translate("summary", "Estimates made by a model are not included.")
     )
