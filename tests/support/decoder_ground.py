@@ -6,14 +6,13 @@ import gzip
 import io
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from journal_app.contract.tasks import TASKS
+from journal_app.contract.mappings import FEELING_MAPS
 from trainer.config import Recipe, RunPaths, load_recipe
-from trainer.corpora.files import Row, write_rows
 from trainer.progress import Progress
 
 RECIPE = """
@@ -26,6 +25,9 @@ seed = 3
 
 [data]
 tasks = ["emotion", "stress", "severity", "feelings"]
+neutral_blog = 20
+neutral_dialog = 20
+neutral_other = 20
 
 [tokenizer]
 vocab_size = 900
@@ -87,7 +89,7 @@ FEELS: dict[str, str] = {
     "fear": "I trembled at every sound in the dark hallway",
     "sadness": "I cried over the old photographs tonight",
 }
-"""A sentence for each label of ``emotion``; the rows of the other tasks follow from it."""
+"""A sentence for each label of ``emotion``; the texts of the other tasks hold them too."""
 
 
 def line(rng: random.Random) -> str:
@@ -95,57 +97,53 @@ def line(rng: random.Random) -> str:
     return f"{rng.choice(_TIMES)} {rng.choice(_DEEDS)} in {rng.choice(_PLACES)}."
 
 
+def feeling_line(rng: random.Random, emotion: str) -> str:
+    """Return a short entry in which the sentence of ``emotion`` stands among ordinary ones."""
+    return f"{line(rng)} {FEELS[emotion]}. {line(rng)}"
+
+
 def write_corpora(folder: Path) -> None:
-    """Write four corpora of running text, train and valid."""
+    """Write every corpus that the tiny recipe reads, in the format of the real ones."""
     rng = random.Random(11)
-    for name in ("blog_prose", "prose_en", "chat_en", "prose_ko"):
-        for split, count in (("train", 220), ("valid", 40)):
-            records: list[dict[str, Any]] = []
-            for _ in range(count):
-                if name == "chat_en":
-                    turns = [{"role": role, "text": line(rng)} for role in ("user", "assistant")]
-                    records.append({"turns": turns, "source": "own"})
-                elif name == "prose_ko":
-                    records.append({"text": ". ".join(rng.choices(_KOREAN, k=4)) + ".", "source": "own"})
-                else:
-                    records.append({"text": " ".join(line(rng) for _ in range(4)), "source": "own"})
-            path = folder / name / f"{split}.jsonl.gz"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with gzip.open(path, "wt", encoding="utf-8") as file:
-                file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    for split, few, many in (("train", 14, 200), ("valid", 7, 48), ("test", 7, 48)):
+        _write(folder, "blog_prose", split, ({"text": " ".join(line(rng) for _ in range(4))} for _ in range(many)))
+        _write(folder, "prose_en", split, ({"text": " ".join(line(rng) for _ in range(4))} for _ in range(many)))
+        _write(folder, "prose_ko", split, ({"text": ". ".join(rng.choices(_KOREAN, k=4)) + "."} for _ in range(many)))
+        for name in ("chat_en", "dailydialog"):
+            _write(folder, name, split, ({"turns": _turns(rng)} for _ in range(many)))
+        _write(folder, "emotion", split, _labelled(rng, tuple(FEELS), many, tuple(FEELS)))
+        _write(folder, "dreaddit", split, _labelled(rng, ("stress", "no_stress"), many, ("anger", "joy")))
+        _write(folder, "depseverity", split, _labelled(rng, ("severe", "minimum"), many, ("sadness", "love")))
+        for name in ("goemotions", "isear", "empathetic_personas", "empathetic_dialogues"):
+            labels = tuple(FEELING_MAPS[name].positive)
+            _write(folder, name, split, ({"text": line(rng), "label": rng.choice(labels)} for _ in range(few)))
 
 
-def rows(split: str) -> list[Row]:
-    """Return task rows; one text answers every task, so that a text comes with several questions."""
-    rng = random.Random(split)
-    result: list[Row] = []
-    for number in range(180 if split == "train" else 60):
-        emotion = list(FEELS)[number % len(FEELS)]
-        text = f"{line(rng)} {FEELS[emotion]}. {line(rng)}"
-        low = emotion in ("anger", "fear", "sadness")
-        feelings = tuple(label for label in (emotion,) if label in TASKS["feelings"].labels)
-        known = ("joy", "anger", "sadness", "surprise")
-        result += [
-            Row("emotion", text, "own", "published", emotion),
-            Row("stress", text, "own", "published", "yes" if low else "no"),
-            Row("severity", text, "own", "published", "severe" if emotion == "sadness" else "minimum"),
-            Row("feelings", text, "own", "mapped", "", feelings, tuple(x for x in known if x not in feelings)),
-        ]
-    return result
+def _labelled(
+    rng: random.Random, labels: tuple[str, ...], count: int, emotions: tuple[str, ...]
+) -> Iterator[dict[str, Any]]:
+    for number in range(count):
+        place = number % len(labels)
+        yield {"text": feeling_line(rng, emotions[place]), "label": labels[place]}
 
 
-def diary(split: str) -> list[Row]:
-    """Return everyday writing of two sources, as ``prepare`` keeps it for thresholds."""
-    rng = random.Random(f"diary {split}")
-    texts = [f"{line(rng)} {line(rng)} {line(rng)}" for _ in range(60)]
-    return [Row("diary", text, ("blog_prose", "dailydialog")[i % 2], "neutral") for i, text in enumerate(texts)]
+def _turns(rng: random.Random) -> list[dict[str, str]]:
+    return [{"role": role, "text": line(rng)} for role in ("user", "assistant") * 2]
+
+
+def _write(folder: Path, name: str, split: str, records: Iterable[dict[str, Any]]) -> None:
+    path = folder / name / f"{split}.jsonl.gz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """A recipe and the folders of a run."""
+    """A recipe, its file, and the folders of a run."""
 
     recipe: Recipe
+    file: Path
     paths: RunPaths
 
 
@@ -154,16 +152,9 @@ def quiet() -> Progress:
     return Progress(io.StringIO())
 
 
-def prepare(folder: Path, edit: Callable[[str], str] = str) -> Ground:
-    """Write corpora, prepared rows and a recipe (its text passed through ``edit``) below ``folder``."""
+def lay(folder: Path, edit: Callable[[str], str] = str) -> Ground:
+    """Write corpora and a recipe (its text passed through ``edit``) below ``folder``."""
     write_corpora(folder / "data")
-    recipe_file = folder / "tiny.toml"
-    recipe_file.write_text(edit(RECIPE), "utf-8")
-    paths = RunPaths(folder / "run", folder / "data")
-    for split in ("train", "valid", "test"):
-        write_rows(paths.prepared / f"{split}.jsonl.gz", rows(split))
-    for split in ("valid", "test"):
-        write_rows(paths.prepared / f"diary-{split}.jsonl.gz", diary(split))
-    report = {"sources": [{"name": "own", "licence": "CC0-1.0", "rows": 180}], "rows": {}, "dropped": {}}
-    (paths.prepared / "report.json").write_text(json.dumps(report), "utf-8")
-    return Ground(load_recipe(recipe_file), paths)
+    file = folder / "tiny.toml"
+    file.write_text(edit(RECIPE), "utf-8")
+    return Ground(load_recipe(file), file, RunPaths(folder / "run", folder / "data", folder / "release"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import random
 from pathlib import Path
 
@@ -17,24 +16,29 @@ import torch
 from journal_app.contract.prompts import CONTROL_TOKENS, prefix, question
 from journal_app.contract.tasks import TASKS, verbaliser_tokens
 from journal_app.inference import llama
-from tests.support.decoder_ground import FEELS, Ground, line, prepare, quiet, rows
-from trainer import decoder, gguf_llama, pretrain, quantize, tokenizer
+from tests.support.decoder_ground import FEELS, Ground, feeling_line, lay, quiet
+from trainer import cli, decoder, gguf_llama
 from trainer.config import TrainerError
+from trainer.corpora.files import read_rows
 from trainer.decoder_model import Decoder, load_model
 from trainer.gguf_llama import Agreement
-from trainer.progress import Progress
 from trainer.tokenizer import WriterTokenizer
 
 pytestmark = [pytest.mark.torch, pytest.mark.llm]
 
 
+def command(ground: Ground, stage: str = "run") -> int:
+    """Run ``quietpage-train`` on the tiny recipe."""
+    places = {"--recipe": ground.file, "--data": ground.paths.data, "--out": ground.paths.out}
+    places["--release"] = ground.paths.release
+    return cli.main([stage, *(str(part) for pair in places.items() for part in pair)])
+
+
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
-    """A finished run: every stage as the command line calls it."""
-    ground = prepare(tmp_path_factory.mktemp("decoder"))
-    for stage in (tokenizer, pretrain, decoder, gguf_llama, quantize):
-        result = stage.run(ground.recipe, ground.paths, quiet())
-        assert all(path.exists() for path in result.outputs)
+    """A finished run, corpora to package, by the command that people type."""
+    ground = lay(tmp_path_factory.mktemp("decoder"))
+    assert command(ground) == 0
     return ground
 
 
@@ -51,7 +55,7 @@ def model(ground: Ground) -> Decoder:
 @pytest.fixture(scope="module")
 def unseen() -> list[str]:
     rng = random.Random(77)
-    return [f"{line(rng)} {rng.choice(list(FEELS.values()))}. {line(rng)}" for _ in range(60)]
+    return [feeling_line(rng, rng.choice(list(FEELS))) for _ in range(60)]
 
 
 def strings() -> list[str]:
@@ -194,7 +198,7 @@ def test_the_engine_reads_with_the_label_tokens_and_has_learned(ground: Ground) 
     with llama.LlamaReader(ground.paths.gguf(ground.recipe, "Q8_0")) as reader:
         manifest = reader.info().manifest
         for task in right:
-            valid = [row for row in rows("valid") if row.task == task]
+            valid = [row for row in read_rows(ground.paths.prepared / "valid.jsonl.gz") if row.task == task]
             for row, reading in zip(valid, reader.read([row.text for row in valid], evidence=False), strict=True):
                 assert reading.readable
                 scores = reading.tasks[task]
@@ -272,16 +276,31 @@ def test_a_killed_fine_tuning_goes_on_as_if_nothing_had_happened(ground: Ground,
     assert resumed.run(lambda step, facts: None)["history"] == whole
 
 
-def test_progress_tells_rate_and_time_left_and_no_text(ground: Ground, tmp_path: Path) -> None:
-    stream = io.StringIO()
-    again = prepare(tmp_path, lambda text: text.replace("tokens = 53760", "tokens = 8960"))
-    tokenizer.run(again.recipe, again.paths, Progress(stream, every=0))
-    pretrain.run(again.recipe, again.paths, Progress(stream, every=0))
-    told = stream.getvalue()
-    assert "left" in told
+def test_a_finished_run_does_nothing_again(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(ground) == 0
+    told = capsys.readouterr().err
+    for stage in ("prepare", "tokenizer", "pretrain", "finetune", "gguf", "quantize", "evaluate", "package"):
+        assert f"{stage}: nothing changed, skipped" in told
+
+
+def test_the_package_is_a_model_that_reads(ground: Ground) -> None:
+    path = ground.paths.release / "assets" / "models" / "tiny-writer.gguf"
+    with llama.LlamaReader(path) as reader:
+        manifest = reader.info().manifest
+        (reading,) = reader.read([feeling_line(random.Random(1), "joy")])
+    assert reading.readable
+    assert reading.sentences
+    assert manifest.evaluation
+    assert not manifest.may_generate
+    assert (ground.paths.release / "docs" / "models" / "tiny-writer.md").exists()
+
+
+def test_the_log_tells_rate_and_time_left_and_no_text(ground: Ground) -> None:
+    told = (ground.paths.out / "train.log").read_text("utf-8")
     assert "tokens_per_s" in told
+    assert "left" in told
     assert "ppl_prose_ko" in told
-    assert "kitchen" not in told
+    assert not any(word in told for word in ("kitchen", "parcel", "오늘"))
 
 
 def test_an_export_that_disagrees_is_an_error(ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

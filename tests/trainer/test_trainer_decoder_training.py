@@ -20,9 +20,10 @@ import torch
 
 from journal_app.contract.prompts import CONTROL_TOKENS
 from journal_app.contract.tasks import TASKS, verbaliser_tokens
-from tests.support.decoder_ground import Ground, prepare, quiet
-from trainer import decoder, pretrain, tokenizer
+from tests.support.decoder_ground import Ground, lay, quiet
+from trainer import decoder, prepare, pretrain, tokenizer
 from trainer.config import PretrainConfig, RecipeError, TrainerError, load_recipe
+from trainer.corpora.files import read_rows
 from trainer.decoder_model import IGNORE, Decoder, Shape, decay_groups, load_model, save_model
 from trainer.pretrain import PretrainError, Pretraining, Windows, document_mask, rate, split
 from trainer.tokenizer import TokenizerError, WriterTokenizer
@@ -39,10 +40,11 @@ def ignore(step: int, steps: int, facts: object) -> None:
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
     """Prepared tokens, nothing trained."""
-    ground = prepare(
+    ground = lay(
         tmp_path_factory.mktemp("tokens"),
         lambda text: text.replace("log_every = 1\n", "log_every = 1\ndropout = 0.1\n"),
     )
+    prepare.run(ground.recipe, ground.paths, quiet())
     tokenizer.run(ground.recipe, ground.paths, quiet())
     return ground
 
@@ -171,16 +173,16 @@ def test_prepared_documents_round_trip(ground: Ground) -> None:
         assert len(ids) == facts["valid_tokens"]
         text = learned.decode(ids.tolist())
         assert len(text.replace("<|begin|>", "").replace("<|end|>", "").encode()) == facts["valid_bytes"]
-        assert text.count("<|begin|>") == text.count("<|end|>") == 40
+        assert text.count("<|begin|>") == text.count("<|end|>") == 48
 
 
 def test_answers_that_are_not_known_are_left_out(ground: Ground) -> None:
     rows = decoder.TaskRows(ground.paths.out / "tokens" / "tasks.train.npz", ["feelings"])
-    labels = TASKS["feelings"].labels
-    known = {"joy", "anger", "sadness", "surprise"}
-    for target in rows.targets["feelings"]:
-        for label, value in zip(labels, target, strict=True):
-            assert (value == 0) <= (label in known)
+    expected = [row for row in read_rows(ground.paths.prepared / "train.jsonl.gz") if row.task == "feelings"]
+    assert len(expected) == len(rows.rows["feelings"]) > 50
+    for row, target in zip(expected, rows.targets["feelings"], strict=True):
+        for label, value in zip(TASKS["feelings"].labels, target, strict=True):
+            assert value == (1 if label in row.positives else 0 if label in row.negatives else -1)
     assert {int(value) for value in np.unique(rows.targets["feelings"])} == {-1, 0, 1}
 
 
@@ -240,9 +242,8 @@ def test_a_killed_run_goes_on_with_the_same_losses(ground: Ground, tmp_path: Pat
     out = tmp_path / "run"
     out.mkdir()
     (out / "tokens").symlink_to(ground.paths.out / "tokens")
-    recipe_file = ground.paths.out.parent / "tiny.toml"
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(recipe_file), str(out)], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", KILLED, str(ground.file), str(out)], stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
     told = ""
