@@ -29,6 +29,7 @@ _CHUNK_TEXTS = 16
 _CHUNK_CHARACTERS = 20_000
 _LONGEST_PAUSE = 30.0
 _BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from journal_app.inference.worker import main; main()"
+_WINDOWS_FLAGS = ("CREATE_NO_WINDOW", "BELOW_NORMAL_PRIORITY_CLASS")
 _KEPT_ENVIRONMENT = (
     "PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "SYSTEMROOT", "TEMP",
     "TMP", "LANG", "LC_ALL",
@@ -205,6 +206,8 @@ class ModelProcess:
         try:
             answer = child.ask(message, limit)
         except ValueError as error:
+            # Too long a text, or pipes that a close in another thread has just shut.
+            self._raise_if_stopped()
             raise ModelError(str(error)) from None
         if answer is None:
             overdue = child.overdue
@@ -280,7 +283,7 @@ class _Child:
             stderr=subprocess.DEVNULL,
             env=environment,
             cwd=model.anchor or None,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            creationflags=sum(getattr(subprocess, name, 0) for name in _WINDOWS_FLAGS),
         )
         self._inbox = cast("BinaryIO", self.process.stdin)
         self._outbox = cast("BinaryIO", self.process.stdout)
