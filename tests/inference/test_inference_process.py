@@ -455,3 +455,31 @@ def test_frames_hold_no_numbers_that_json_does_not_know() -> None:
     with pytest.raises(ValueError, match="JSON"):
         worker.send(io.BytesIO(), {"x": float("nan")})
     assert json.loads('{"a": 1}') == {"a": 1}
+
+
+@pytest.mark.llm
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="reads what the child hides from other users")
+def test_the_child_has_a_network_of_its_own_where_the_system_allows(model: ModelProcess) -> None:
+    try_it = "import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x40000000) != 0)"
+    if subprocess.run([sys.executable, "-c", try_it]).returncode != 0:
+        pytest.skip("this system lets nobody leave the network")
+    model.info()
+    assert os.readlink(f"/proc/{model.pid}/ns/net") != os.readlink("/proc/self/ns/net")
+
+
+@posix
+@pytest.mark.llm
+def test_a_process_that_gave_up_its_files_can_open_neither_file_nor_socket(tmp_path: Path) -> None:
+    code = (
+        "import socket, sys; from journal_app.inference import worker; worker._renounce_at_start(); "
+        "worker._renounce_files()\n"
+        "for act in (lambda: open(sys.argv[1], 'w'), lambda: open('/etc/hostname'), socket.socket):\n"
+        "    try: act(); print('opened')\n"
+        "    except OSError: print('refused')"
+    )
+    root = str(Path(process.__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "x")], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["refused"] * 3
+    assert not (tmp_path / "x").exists()
