@@ -456,6 +456,8 @@ def _no_core_dumps() -> None:
 
 def make_application(argv: list[str]) -> QApplication:
     """Make the QApplication with the app's own defaults."""
+    # Threads hand the interpreter over after 1 ms instead of 5, so that a key never waits long for one of them.
+    sys.setswitchinterval(0.001)
     os.environ.setdefault("QT_LOGGING_RULES", "*.debug=false;*.info=false")
     QGuiApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
     QGuiApplication.setDesktopFileName("quiet-page")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QPointF, QRect, QSize, Qt, Signal
@@ -85,21 +85,7 @@ def with_months(rows: Sequence[Row]) -> list[Row]:
             made.append(Row("month", item.local_date))
         first = item.local_date != day
         day = item.local_date
-        made.append(
-            item
-            if item.first_of_day == first
-            else Row(
-                item.kind,
-                item.local_date,
-                item.text,
-                item.entry_id,
-                item.local_time,
-                item.valence,
-                item.for_therapist,
-                item.spans,
-                first,
-            )
-        )
+        made.append(item if item.first_of_day == first else replace(item, first_of_day=first))
     return made
 
 
@@ -161,6 +147,8 @@ class EntryModel(QAbstractListModel):
 
     def refresh_entry(self, entry: Entry | None, entry_id: str) -> None:
         """Put one entry's new line where it belongs, or take it out when it is gone."""
+        if entry is not None and entry.deleted_utc is None and self._refresh_in_place(entry_row(entry)):
+            return
         rows = [r for r in self._entries if r.entry_id != entry_id]
         if entry is not None and entry.deleted_utc is None:
             made = entry_row(entry)
@@ -171,6 +159,23 @@ class EntryModel(QAbstractListModel):
         self._entries = rows
         if not self._searching:
             self._show(rows)
+
+    def _refresh_in_place(self, made: Row) -> bool:
+        """Change one line whose place stays the same (the common case: words were typed); return whether it was."""
+        for number, item in enumerate(self._entries):
+            if item.entry_id != made.entry_id:
+                continue
+            if (item.local_date, item.local_time) != (made.local_date, made.local_time):
+                return False
+            self._entries[number] = made
+            if self._searching:
+                return True
+            for position, shown in enumerate(self._rows):
+                if shown.entry_id == made.entry_id:
+                    self._rows[position] = replace(made, first_of_day=shown.first_of_day)
+                    self.dataChanged.emit(self.index(position, 0), self.index(position, 0))
+                    return True
+        return False
 
     def show_hits(self, hits: Sequence[SearchHit]) -> None:
         """Show search hits instead of the journal."""

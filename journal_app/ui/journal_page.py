@@ -19,11 +19,11 @@ from journal_app.ui.entry_list import EntryList, EntryModel
 from journal_app.ui.entry_view import EntryView
 from journal_app.ui.help_card import LEVELS, country_of, language_of
 from journal_app.ui.reading_panel import PANEL_WIDTH, ReadingPanel, panel_state
-from journal_app.ui.saver import NEW, NewEntry, SaveFailed
+from journal_app.ui.saver import NewEntry, SaveFailed
 from journal_app.ui.services import Services
 from journal_app.ui.settings import Settings
 from journal_app.ui.widgets import button, label, row, tool
-from journal_app.vault.records import Entry, SearchHit, Store, VaultError
+from journal_app.vault.records import Entry, Mood, SearchHit, Store, VaultError
 
 SIDEBAR_WIDTH = 280
 PAGE_MIN = 480
@@ -65,6 +65,8 @@ class JournalPage(QWidget):
         self._search_job: Job | None = None
         self._crisis = safety.Crisis("none")
         self._crisis_job: Job | None = None
+        self._begun = ""
+        self._marked: dict[str, tuple[str, Mood | None] | None] = {}
         self._wants_sidebar = True
         self._wants_panel = services.settings.panel_open
         self._panel_last = False
@@ -125,6 +127,8 @@ class JournalPage(QWidget):
             return
         if entry is not None and entry.deleted_utc is None:
             self._revision = entry.revision
+            self._begun = entry.id
+            self._marked[entry.id] = (entry.local_date, entry.mood)
             self.view.open(entry)
             self._after_open(entry.local_date)
 
@@ -336,9 +340,14 @@ class JournalPage(QWidget):
             if entry is not None:
                 self._revision = entry.revision
             self.list.select(event.entry_id)
-            if event.key.startswith(NEW):
+            if self._begun != event.entry_id:
+                self._begun = event.entry_id
                 self._show_reading()
-        self._load_marks()
+        # The dots depend on the day and the mood alone: while one types they need not be asked for again.
+        mark = (entry.local_date, entry.mood) if entry is not None else None
+        if self._marked.get(event.entry_id) != mark:
+            self._marked[event.entry_id] = mark
+            self._load_marks()
 
     def _refresh_row(self, entry_id: str) -> Entry | None:
         try:
