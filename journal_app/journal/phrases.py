@@ -359,7 +359,8 @@ def _find_words(text: str, phrases: PhraseList) -> list[Hit]:
         if phrases.joined is not None:
             line = phrases.joined.sub(lambda m: " " + phrases.join[m.group(1)], line)
         found = {place for word in set(line.split()) & phrases.by_anchor.keys() for place in phrases.by_anchor[word]}
-        if found:
+        # Idioms are few and costly to look for: only a sentence in which something was found is searched for them.
+        if found and _match(line, sorted(found), quoted, phrases, start, end):
             for idiom in phrases.idioms:
                 line = idiom.sub(" _", line)
             hits += _match(line, sorted(found), quoted, phrases, start, end)
