@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from journal_app.ui.bridge import EntryGone, EntryRead, EntrySaved
-from journal_app.vault.records import Correction, Entry, Mood, Store, VaultError
+from journal_app.vault.records import Correction, Entry, Mood, Store, VaultError, VaultWriteError
 
 RETRY_SECONDS = 3.0
 NEW = "new:"
@@ -49,6 +49,11 @@ class _Write:
     make: NewEntry | None = None
     change: Callable[[Store, str], object] | None = None
     event: Callable[[str], object] | None = None
+
+
+def _worth_another_try(write: _Write, error: VaultError) -> bool:
+    """Text is never given up; a mark only waits for a disk that refuses, so that it blocks no words behind it."""
+    return write.kind == "text" or isinstance(error, VaultWriteError)
 
 
 class Saver:
@@ -202,9 +207,8 @@ class Saver:
                 store = store or self._open_store()
                 outcome = self._write(store, write)
             except VaultError as error:
-                failed, outcome = True, SaveFailed(write.key, str(error))
+                failed, outcome = _worth_another_try(write, error), SaveFailed(write.key, str(error))
             except Exception:  # a bug here must not end the only writer; its message could hold words
-                # Text is never given up; a mark that cannot be set must not block the words behind it.
                 failed, outcome = write.kind == "text", SaveFailed(write.key, "")
             with self._condition:
                 self._busy = False
