@@ -43,7 +43,7 @@ class Vault:
         self._key = key
         self._file = file
         self._guard = guard
-        self._mutex = threading.Lock()
+        self._mutex = threading.RLock()
         self._connections: set[Connection] = set()
         self._locked = False
 
@@ -101,7 +101,8 @@ class Vault:
             self._file = file
 
     def _forget(self, connection: Connection) -> None:
-        self._connections.discard(connection)
+        with self._mutex:
+            self._connections.discard(connection)
 
     def __enter__(self) -> Vault:
         return self

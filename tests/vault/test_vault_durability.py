@@ -17,7 +17,7 @@ import pytest
 
 from journal_app.vault import vault
 from journal_app.vault.keys import KdfParams
-from journal_app.vault.records import VaultWriteError
+from journal_app.vault.records import VaultWriteError, WrongPassphrase
 from tests.vault.conftest import PASSPHRASE
 
 FAST = KdfParams.fast()
@@ -119,6 +119,7 @@ def test_a_full_disk_is_told_and_costs_nothing(folder):
             assert store.search("safe words")
             with pytest.raises(VaultWriteError):
                 store.new_entry("x" * 200_000)
+            assert store.verify().ok  # reading and checking need no room
         # There is room again: the same store goes on.
         assert store.save_text(entry.id, text + " and on").text.endswith(" and on")
         assert store.verify().ok
@@ -194,3 +195,52 @@ def test_a_database_that_became_read_only(folder):
         with pytest.raises(VaultWriteError):
             store.save_text(entry.id, "Other words.")
         assert store.entry(entry.id) == entry
+
+
+MAKER = """
+import pathlib, sys
+from journal_app.vault import vault
+from journal_app.vault.keys import KdfParams
+print("go", flush=True)
+folder = pathlib.Path(sys.argv[1])
+if not vault.exists(folder):
+    vault.create(folder, "first", kdf=KdfParams.fast())[0].lock()
+opened = vault.unlock(folder, "first")
+print("made", flush=True)
+while True:
+    opened.change_passphrase("second", kdf=KdfParams.fast())
+    opened.change_passphrase("first", kdf=KdfParams.fast())
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_kill_9_while_making_a_journal_or_changing_the_passphrase(folder):
+    generator = random.Random(3)
+    made = 0
+    for turn in range(12):
+        maker = subprocess.Popen([sys.executable, "-c", MAKER, str(folder)], stdout=subprocess.PIPE, text=True)
+        assert maker.stdout is not None
+        maker.stdout.readline()
+        if turn % 2:
+            maker.stdout.readline()  # killed while it changes the passphrase; otherwise while it makes the journal
+        time.sleep(generator.uniform(0.0, 0.1))
+        maker.kill()
+        maker.communicate()
+        if not vault.exists(folder):
+            continue  # killed before it was whole: nothing stands in its place
+        made += 1
+        for secret in ("first", "second"):
+            try:
+                opened = vault.unlock(folder, secret)
+            except WrongPassphrase:
+                continue
+            with opened:
+                assert opened.store().verify().ok
+                opened.change_passphrase("first", kdf=FAST)
+            break
+        else:
+            pytest.fail("neither passphrase opens the journal")
+        assert (folder / vault.KEYS).read_bytes() == (folder / vault.KEYS_COPY).read_bytes()
+        if generator.random() < 0.5:
+            shutil.rmtree(folder)
+    assert made >= 3
