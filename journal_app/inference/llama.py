@@ -16,6 +16,7 @@ import ctypes
 import ctypes.util
 import hashlib
 import os
+import re
 import sys
 import threading
 import time
@@ -47,6 +48,7 @@ MAX_SENTENCES = 200
 
 _DECODER_SENTENCES = 40
 _DECODER_EVIDENCE = ("stress", "depression", "suicidality", "feelings")
+_EXACT_WIDTH = 1024
 _OTHER_SCRIPTS = ("ko", "zh", "ja")
 _BATCH_TOKENS = 512
 _BATCH_SEQUENCES = 64
@@ -424,8 +426,19 @@ class _Decoder:
             n_ubatch=self._batch.capacity,
             n_seq_max=1,
             embeddings=False,
+            **self._cache_precision(),
         )
         self._memory = lib.llama_get_memory(self._context.pointer)
+
+    def _cache_precision(self) -> dict[str, int]:
+        """Keep a small model's keys and values in 32 bits: it can afford them, and its logits stay exact to 1e-2."""
+        if lib.llama_model_n_embd(self._model.pointer) > _EXACT_WIDTH:
+            return {}
+        return {
+            "type_k": lib.GGML_TYPE_F32,
+            "type_v": lib.GGML_TYPE_F32,
+            "flash_attn_type": lib.LLAMA_FLASH_ATTN_TYPE_DISABLED,
+        }
 
     def _check_control(self) -> None:
         """Make sure that the vocabulary has the template's control tokens and that no typed text yields one."""
@@ -438,7 +451,7 @@ class _Decoder:
             }
             if not control:
                 raise ModelError("the model's vocabulary lacks the control tokens of its prompt template")
-            if control & set(self._model.tokenise(part, False)):
+            if control & set(self._model.tokenise(part, False, guard=False)):
                 raise ModelError("the model cannot tell its control tokens from a person's words")
 
     def _label_tokens(self, name: str) -> np.ndarray:
@@ -597,9 +610,31 @@ class _Model:
         except ManifestError as error:
             raise ModelError(str(error)) from None
 
-    def tokenise(self, text: str, control: bool) -> list[int]:
-        """Return the ids of ``text``; control tokens are recognised only where ``control`` is true."""
-        data = text.encode("utf-8", "replace")
+    def tokenise(self, text: str, control: bool, *, guard: bool = True) -> list[int]:
+        """Return the ids of ``text``; control tokens are recognised only where ``control`` is true.
+
+        llama.cpp finds "user-defined" tokens even in plain text. With ``guard`` a data text that
+        holds one is cut inside it, so that it becomes the ordinary pieces that its letters are.
+        """
+        ids = self._tokenise(text.encode("utf-8", "replace"), control)
+        if control or not guard or not (found := self._named(ids)):
+            return ids
+        # Cut after the first character of every occurrence; what is left on either side is checked again.
+        inside = "|".join(f"(?<={re.escape(name[0])})(?={re.escape(name[1:])})" for name in found if len(name) > 1)
+        parts = re.split(inside, text) if inside else [text]
+        if len(parts) == 1:
+            raise ModelError("the model cannot tell its control tokens from a person's words")
+        return [token for part in parts for token in self.tokenise(part, False)]
+
+    def _named(self, ids: list[int]) -> set[str]:
+        """Return the texts of the control or user-defined tokens among ``ids``, runs of spaces excepted."""
+        names = set()
+        for token in set(ids):
+            if lib.llama_vocab_get_attr(self.vocab, token) & _CONTROL:
+                names.add((lib.llama_vocab_get_text(self.vocab, token) or b"").decode("utf-8", "replace"))
+        return {name for name in names if name.strip()}
+
+    def _tokenise(self, data: bytes, control: bool) -> list[int]:
         room = len(data) + 8
         ids = (lib.llama_token * room)()
         count = lib.llama_tokenize(self.vocab, data, len(data), ids, room, False, control)

@@ -442,6 +442,33 @@ def test_control_tokens_that_a_person_could_type_are_refused(tmp_path: Path) -> 
             LlamaReader(path)
 
 
+def test_user_defined_tokens_of_a_foreign_vocabulary_stay_text(tmp_path: Path) -> None:
+    path = tiny_gguf.write_decoder(tmp_path / "foreign.gguf", user_defined=["<tool_call>", "<|start|>", "  "])
+    with LlamaReader(path) as reader:
+        size = reader._model.vocab_size
+        for text in (
+            "<tool_call>",
+            "a<tool_call><tool_call>b",
+            "<tool_<tool_call>call>",
+            "<|start|>answer",
+            *LOOK_ALIKES,
+        ):
+            ids = reader.token_ids(text)
+            assert not {size - 3, size - 2} & set(ids)
+            pieces = b"".join(piece_of(reader, i) for i in ids)
+            assert pieces == text.encode(), "no letter may be lost"
+        assert size - 1 in reader.token_ids("two  spaces"), "runs of spaces are words like others"
+        assert reader.read(["I am sad <tool_call> today."])[0].readable
+
+
+def piece_of(reader: LlamaReader, token: int) -> bytes:
+    import ctypes
+
+    buffer = ctypes.create_string_buffer(64)
+    size = llama.lib.llama_token_to_piece(reader._model.vocab, token, buffer, 64, 0, True)
+    return buffer.raw[:size]
+
+
 def test_a_vocabulary_without_the_templates_tokens_is_refused(tmp_path: Path) -> None:
     manifest = replace(tiny_gguf.decoder_manifest(), template="chatml")
     with pytest.raises(ModelError, match="lacks"):

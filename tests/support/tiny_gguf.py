@@ -163,6 +163,7 @@ def write_decoder(
     verbalisers: Sequence[str] | None = None,
     context: int = 1024,
     control_type: gguf.TokenType = gguf.TokenType.CONTROL,
+    user_defined: Sequence[str] = (),
 ) -> Path:
     """Write a tiny ``llama`` GGUF with a byte-level vocabulary that holds ``verbalisers`` as tokens."""
     manifest = decoder_manifest() if manifest is None else manifest
@@ -178,6 +179,9 @@ def write_decoder(
                 tokens.append(left + right)
                 merges.append(f"{left} {right}")
             left += right
+    types = [control_type if i < len(prompts.CONTROL_TOKENS) else gguf.TokenType.NORMAL for i in range(len(tokens))]
+    tokens += user_defined
+    types += [gguf.TokenType.USER_DEFINED] * len(user_defined)
     rng = np.random.default_rng(2)
 
     def normal(*shape: int, scale: float = 0.2) -> np.ndarray:
@@ -199,9 +203,7 @@ def write_decoder(
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)
-    writer.add_token_types(
-        [control_type if i < len(prompts.CONTROL_TOKENS) else gguf.TokenType.NORMAL for i in range(len(tokens))]
-    )
+    writer.add_token_types(types)
     writer.add_token_merges(merges)
     writer.add_pad_token_id(0)
     writer.add_bos_token_id(1)
