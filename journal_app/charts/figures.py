@@ -331,6 +331,8 @@ def _cells(
     axes.set_yticks(range(len(labels)), labels)
     look.date_axis(axes, trend, style)
     bar = figure.colorbar(mesh, ax=axes, location="right", aspect=22, fraction=0.05, pad=0.015)
+    # matplotlib would turn the scale into an image, which the exported page may not load.
+    bar.solids.set(rasterized=False, edgecolor="face", linewidth=0.3)
     bar.outline.set_visible(False)  # type: ignore[operator]
     bar.set_ticks([0.03, 0.97], labels=list(ends))
     bar.ax.tick_params(length=0, colors=style.colours.quiet_ink)

@@ -45,7 +45,7 @@ def svg(figure: Figure, *, title: str, description: str, key: str) -> str:
         figure.savefig(out, format="svg", metadata=nothing)
     text = _METADATA.sub("", out.getvalue())
     text = text[text.index("<svg") :]
-    text = _ID.sub(lambda m: f"{m.group(1)}{key}-", text)
+    text = _ID.sub(lambda m: f"{m.group(1)}{key}-", text.replace('id="matplotlib.', 'id="'))
     head, _, body = text.partition(">")
     return (
         f'{head} role="img" aria-labelledby="{key}-t {key}-d">\n'

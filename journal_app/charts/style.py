@@ -40,6 +40,8 @@ FALLBACK_FAMILIES: tuple[str, ...] = (
 
 BASE_POINTS = 9.0
 MAX_DATE_LABELS = 7
+SHADES = 24
+"""Steps of a colour scale: more than an eye tells apart, few enough to stay a vector in files."""
 
 
 def families(preferred: Sequence[str] = ()) -> tuple[str, ...]:
@@ -114,7 +116,7 @@ class ChartStyle:
     def sequential(self) -> LinearSegmentedColormap:
         """Return the map from background to accent; its steps keep their order in grey."""
         start = blend(self.background, self.colours.accent, 0.06)
-        return LinearSegmentedColormap.from_list("page-accent", [start, self.colours.accent])
+        return LinearSegmentedColormap.from_list("page-accent", [start, self.colours.accent], N=SHADES)
 
 
 def blend(under: str, over: str, share: float) -> str:

@@ -321,7 +321,12 @@ def _left_out(
     if not choices.safety:
         lines.append(translate("summary", "There is no section on safety; that says nothing either way."))
     if hidden:
-        lines.append(translate("summary", "Names are blacked out in {n} places.").format(n=hidden))
+        text = (
+            translate("summary", "Names are blacked out in one place.")
+            if hidden == 1
+            else translate("summary", "Names are blacked out in {n} places.")
+        )
+        lines.append(text.format(n=hidden))
     lines.append(
         translate("summary", "Estimates made by a model are on the last page, marked as such.")
         if choices.estimates

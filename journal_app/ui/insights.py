@@ -147,7 +147,11 @@ class ChartView(QWidget):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Tell which day was clicked."""
         date = self.date_at(event.position().x())
-        if date is not None and event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.pos()):
+        if (
+            date is not None
+            and event.button() == Qt.MouseButton.LeftButton
+            and self.rect().contains(event.position().toPoint())
+        ):
             self.day_clicked.emit(date)
 
 
@@ -192,6 +196,11 @@ class ChartCard(QWidget):
         """The chart's key."""
         return self._chart.key
 
+    @property
+    def said(self) -> str:
+        """What the card last told about saving or drawing."""
+        return self._said.text()
+
     def show_trend(self, trend: trends.Trend) -> None:
         """Take a new series: words now, the picture when the work lane has drawn it."""
         from journal_app.charts import words
@@ -225,7 +234,9 @@ class ChartCard(QWidget):
         self._job = self._services.bridge.run(work, self._on_drawn, self._on_failed)
 
     def wipe(self) -> None:
-        """Forget everything that came from the journal."""
+        """Forget everything that came from the journal, pictures still on their way included."""
+        if self._job is not None:
+            self._job.cancel()
         self._trend = None
         self.view.clear()
         self.table.clear()
@@ -373,6 +384,16 @@ class InsightsPage(QWidget):
         """The chart cards, once something was loaded."""
         return self._cards
 
+    @property
+    def digest_words(self) -> str:
+        """The digest as it is shown."""
+        return self._digest_text.text()
+
+    @property
+    def empty_words(self) -> str:
+        """What the page says instead of charts."""
+        return self._empty_text.text()
+
     def activated(self) -> None:
         """Load again whenever the place is shown."""
         self.refresh()
@@ -397,6 +418,9 @@ class InsightsPage(QWidget):
 
     def wipe(self) -> None:
         """Forget everything that came from the journal."""
+        if self._job is not None:
+            self._job.cancel()
+        self._changes.stop()
         self._first = None
         self._digest_text.clear()
         for one in self._cards:

@@ -450,6 +450,11 @@ class SharePage(QWidget):
         """The pages that are shown."""
         return self._preview
 
+    @property
+    def said(self) -> str:
+        """What the page last told about saving."""
+        return self._said.text()
+
     def activated(self) -> None:
         """Load again whenever the place is shown."""
         self.refresh()
@@ -479,10 +484,16 @@ class SharePage(QWidget):
         self._services.bridge.run(work, self._on_saved, self._on_save_failed)
 
     def wipe(self) -> None:
-        """Forget everything that came from the journal."""
+        """Forget everything that came from the journal, pages still on their way included."""
+        self._pause.stop()
+        self._changes.stop()
+        for job in (self._loading, self._drawing):
+            if job is not None:
+                job.cancel()
         self._material = None
         self._preview = None
         self.builder.wipe()
+        self._pause.stop()
         clear(self._pages)
 
     def blur_text(self, on: bool) -> None:
