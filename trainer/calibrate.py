@@ -7,6 +7,7 @@ reads it, because heads trained on forum posts see trouble in ordinary days.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -179,7 +180,7 @@ def set_thresholds(
         some = min(line - 2 * config.unsure - 0.02, max(_line(values, config.some_share) for values in found.values()))
         bands[name] = BandRule(
             some=round(max(some, 0.05), 4),
-            many=round(line - config.unsure, 4),
+            many=_up(line - config.unsure),
             unsure=config.unsure,
             min_words=config.min_words,
         )
@@ -189,7 +190,7 @@ def set_thresholds(
     crisis = {source: _values(scores, "crisis") for source, scores in diary.items()}
     threshold = 1.0
     if crisis and all(map(len, crisis.values())):
-        threshold = round(max(0.2, *(_line(values, config.crisis_share) for values in crisis.values())), 4)
+        threshold = _up(max(0.2, *(_line(values, config.crisis_share) for values in crisis.values())))
         notes["crisis"] = {f"{source}_valid_flag_share": shares(values, threshold) for source, values in crisis.items()}
         if "crisis" in distressed:
             notes["crisis"]["suicidal_valid_flag_share"] = shares(_values(distressed["crisis"], "crisis"), threshold)
@@ -198,6 +199,11 @@ def set_thresholds(
 
 def _values(scores: Sequence[dict[str, float] | None], name: str) -> list[float]:
     return [score[name] for score in scores if score is not None and name in score]
+
+
+def _up(value: float) -> float:
+    """Round up to four digits: rounding down would let in texts that were to stay out."""
+    return math.ceil(value * 1e4) / 1e4
 
 
 def _line(values: Sequence[float], share: float) -> float:

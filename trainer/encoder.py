@@ -17,6 +17,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
+from transformers.utils import logging as transformers_logging
 
 from journal_app.contract.tasks import TASKS
 from trainer.config import TrainerError
@@ -89,6 +90,9 @@ def base_folder(base: str) -> Path:
 def load_base(base: str) -> Base:
     """Load the pre-trained encoder from disk, never from a network; raise ``TrainerError``."""
     folder = base_folder(base)
+    # Its report on unused pooler weights is about a layer that is left out on purpose.
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     try:
         bert = BertModel.from_pretrained(str(folder), local_files_only=True, add_pooling_layer=False)
     except OSError as error:

@@ -171,8 +171,8 @@ def _card(
         "stood, stress and severity were judged by raters, and feelings mostly come from short Reddit comments.\n"
         "- `suicidality` cannot tell well between depressed and suicidal writing (see its row above); it misses texts. "
         "A quiet reading is no sign of safety.\n"
-        "- Tiredness, and most of calm and loneliness, were learned from weak labels (sentences of blogs that say so in "
-        "plain words), so they follow the words more than the meaning; their figures are measured on such labels too.\n"
+        "- Tiredness, and most of calm and loneliness, were learned from weak labels (sentences of blogs that say so "
+        "in plain words), so they follow the words more than the meaning; so do the figures above.\n"
         "- Neutral negatives of the screening tasks are blog posts and dialogue without words of distress, chosen by "
         "rule and not by people.\n"
         "- Irony, quotations, song texts and fiction are read as if the writer meant them.",
@@ -184,7 +184,7 @@ def _card(
         "Texts that equal or nearly equal a valid or test text of any set were dropped from train:",
         _dropped(prepared),
         "## Licence",
-        f"`{recipe.licence}`: non-commercial, see `assets/models/LICENSE-WEIGHTS.md`; sources in `assets/models/NOTICE`.",
+        f"`{recipe.licence}`: see `assets/models/LICENSE-WEIGHTS.md`; sources in `assets/models/NOTICE`.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
