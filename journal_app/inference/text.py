@@ -239,22 +239,21 @@ def _blocks(text: str) -> list[tuple[int, int]]:
     """Join hard-wrapped lines; return spans of runs of text that hold whole sentences."""
     blocks: list[tuple[int, int]] = []
     position = 0
-    open_block = False
+    last = ""  # what the line before ended with; empty after a blank line
     for line in text.splitlines(keepends=True):
         marker = _MARKER.match(line)
         start = position + (marker.end() if marker else 0)
         position += len(line)
         body = text[start:position].strip()
         if not body:
-            open_block = False
+            last = ""
             continue
         # A list marker is left out of the span; a wrapped line goes on where the last one stopped.
-        wrapped = open_block and not marker and body[0].islower()
-        if wrapped and text[blocks[-1][0] : start].rstrip()[-1:] not in _TERMINATORS + _CLOSERS + ":;":
+        if last and not marker and body[0].islower() and last not in _TERMINATORS + _CLOSERS + ":;":
             blocks[-1] = (blocks[-1][0], position)
         else:
             blocks.append((start, position))
-        open_block = True
+        last = body[-1]
     return blocks
 
 
@@ -298,15 +297,16 @@ def _ends_sentence(text: str, mark: int, mark_end: int, stop: int, begin: int, e
     if signs.startswith("..") or "…" in signs:
         return not following.islower()
     if signs == ".":
-        return not _is_abbreviation(text[begin:mark], following)
+        return not _is_abbreviation(text[max(begin, mark - 40) : mark], mark - begin <= 40, following)
     if "?" in signs or "!" in signs:
         # "Why? she asked": speech goes on after a closing quotation mark and a small letter.
         return not (stop > mark_end and following.islower())
     return True
 
 
-def _is_abbreviation(before: str, following: str) -> bool:
-    tail = re.search(r"[^\s(\"'“‘]+$", before[-24:])
+def _is_abbreviation(before: str, whole: bool, following: str) -> bool:
+    """Judge the full stop after ``before``, the end of a sentence so far, or all of it if ``whole``."""
+    tail = re.search(r"[^\s(\"'“‘]+$", before)
     word = tail.group().lower() if tail else ""
     if not word:
         return False
@@ -316,8 +316,8 @@ def _is_abbreviation(before: str, following: str) -> bool:
         return before[-1:].isupper() and following.isupper()
     if word in _ABBREVIATIONS:
         return not following.isupper()
-    # A bare number ("3. ") inside a line counts things and ends nothing.
-    return word.isdigit() and len(word) <= 2 and not before[: -len(word)].strip()
+    # A bare number ("3. ") that opens a sentence counts things and ends nothing.
+    return whole and word.isdigit() and len(word) <= 2 and not before[: -len(word)].strip()
 
 
 def _append(text: str, start: int, end: int, first: int, spans: list[tuple[int, int]]) -> None:
