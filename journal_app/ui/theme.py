@@ -280,7 +280,9 @@ QSpinBox::down-button, QTimeEdit::down-button {{ subcontrol-position: bottom rig
 QSpinBox::down-arrow, QTimeEdit::down-arrow {{ image: url("{chevron}"); width: 10px; height: 10px; }}
 QSpinBox::up-arrow, QTimeEdit::up-arrow {{ image: url("{chevron_up}"); width: 10px; height: 10px; }}
 QSpinBox, QTimeEdit {{ padding-right: 26px; }}
-QCheckBox, QRadioButton {{ spacing: 10px; padding: 5px 4px; border: 2px solid transparent; border-radius: 6px; }}
+QAbstractSpinBox QLineEdit, QAbstractSpinBox QLineEdit:focus {{ border: none; background: transparent; min-height: 0;
+    padding: 0 0 0 8px; }}
+QCheckBox, QRadioButton {{ spacing: 10px; padding: 5px 4px 5px 0; border: 2px solid transparent; border-radius: 6px; }}
 QCheckBox:focus, QRadioButton:focus {{ border: 2px solid {c.accent}; }}
 QCheckBox::indicator, QRadioButton::indicator {{ width: 18px; height: 18px; border: 1px solid {c.quiet_ink};
     background: {c.card}; }}

@@ -15,25 +15,28 @@ SLOW_MS = 2000
 
 def unlock_message(error: Exception) -> str:
     """Return what happened, what is safe and what to do; each cause has words of its own."""
-    said = QCoreApplication.translate
     if isinstance(error, WrongPassphrase):
-        return said(
+        return QCoreApplication.translate(
             "Unlock",
             "This passphrase does not open the journal. Nothing was changed. Check capital letters and the keyboard "
             "language, or use the recovery code.",
         )
     if isinstance(error, NewerVault):
-        return said(
+        return QCoreApplication.translate(
             "Unlock",
             "This journal was made by a newer version of Quiet Page. Nothing was changed. Install the newer version to "
             "open it.",
         )
     if isinstance(error, VaultMissing):
-        return said("Unlock", "The journal is no longer in its place. Check the folder, or restore it from a backup.")
+        return QCoreApplication.translate(
+            "Unlock", "The journal is no longer in its place. Check the folder, or restore it from a backup."
+        )
     if isinstance(error, DamagedVault | VaultLocked):
-        return said("Vault", str(error))
+        return QCoreApplication.translate("Vault", str(error))
     text = str(error) if type(error).__module__.startswith("journal_app") else ""
-    return text or said("Unlock", "The journal could not be opened. Nothing was changed. Try again.")
+    return text or QCoreApplication.translate(
+        "Unlock", "The journal could not be opened. Nothing was changed. Try again."
+    )
 
 
 class UnlockPage(QWidget):

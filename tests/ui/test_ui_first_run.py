@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
-from tests.ui.conftest import PASSPHRASE
 
 from journal_app.ui import app as ui
 from journal_app.ui.first_run import FirstRunPage, groups_of, same_group, strength
 from journal_app.ui.unlock_page import UnlockPage, unlock_message
 from journal_app.vault import vault as vaults
 from journal_app.vault.records import DamagedVault, NewerVault, VaultLocked, VaultMissing, WrongPassphrase
+from tests.ui.conftest import PASSPHRASE
 
 pytestmark = pytest.mark.gui
 

@@ -16,7 +16,6 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QInputMethodEvent
 from PySide6.QtWidgets import QApplication
-from tests.ui.conftest import PASSPHRASE
 
 from journal_app.ui import app as ui
 from journal_app.ui.bridge import EntrySaved
@@ -25,6 +24,7 @@ from journal_app.ui.services import Services
 from journal_app.ui.unlock_page import UnlockPage
 from journal_app.vault import vault as vaults
 from journal_app.vault.records import Mood, VaultWriteError
+from tests.ui.conftest import PASSPHRASE
 
 pytestmark = pytest.mark.gui
 ROOT = Path(__file__).resolve().parents[2]
