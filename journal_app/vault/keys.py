@@ -46,7 +46,9 @@ ARGON2_VERSION = 19
 FLOOR_MEMORY_KIB = 64 * 1024
 CEILING_MEMORY_KIB = 256 * 1024
 READ_MEMORY_KIB = 1024 * 1024
-READ_TIME = 32
+READ_TIME = 16
+READ_WORK_KIB = 4 * 1024 * 1024
+"""Memory times passes: about twice what the dearest calibration makes."""
 READ_LANES = 16
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -93,6 +95,7 @@ class KdfParams:
             8 * self.lanes <= self.memory_kib <= READ_MEMORY_KIB
             and 1 <= self.time <= READ_TIME
             and 1 <= self.lanes <= READ_LANES
+            and self.memory_kib * self.time <= READ_WORK_KIB
         )
         if not sane:
             raise DamagedVault(_DAMAGED)

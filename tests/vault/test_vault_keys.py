@@ -164,6 +164,7 @@ def test_a_newer_file_says_so(made):
         {"memory_kib": 1e9},
         {"memory_kib": "64"},
         {"time": 10**9},
+        {"memory_kib": 1024 * 1024, "time": 16},
         {"time": 0},
         {"lanes": 10**6},
         {"lanes": 0},

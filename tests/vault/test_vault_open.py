@@ -53,6 +53,18 @@ def test_create_store_lock_unlock(folder):
             assert found.text == "First words."
 
 
+@pytest.mark.parametrize(
+    "name", ["a b", "50%20 #1?x=y&mode=ro", "한글 'quoted' \"twice\"", "e\u0301", "-dash", "a;b,c"]
+)
+def test_any_folder_name(tmp_path, name):
+    made, _ = vault.create(tmp_path / name, PASSPHRASE, kdf=FAST)
+    made.store().new_entry("Here.")
+    made.lock()
+    with vault.unlock(tmp_path / name, PASSPHRASE) as opened:
+        assert len(opened.store().entries()) == 1
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
 def test_only_the_owner_can_read_anything(closed):
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700

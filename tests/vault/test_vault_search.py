@@ -72,7 +72,7 @@ def test_what_matches(store, text, query, expected):
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=6), st.data())
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_equals_brute_force(store, texts, data):
     for old in store.entries():
         store.delete(old.id)
