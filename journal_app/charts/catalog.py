@@ -66,6 +66,10 @@ def _mood_table(trend: Trend, translate: Translate) -> Table:
     return words.mood_table(trend, figures.fine_step(trend), figures.average_window(trend), translate)
 
 
+def _mood_title(trend: Trend, translate: Translate) -> str:
+    return words.mood_title(trend, figures.average_window(trend), translate)
+
+
 def _feelings_table(trend: Trend, translate: Translate) -> Table:
     return words.feelings_table(trend.points(figures.coarse_step(trend)), translate)
 
@@ -83,7 +87,7 @@ def _signs_table(trend: Trend, translate: Translate) -> Table:
 
 
 CHARTS: tuple[Chart, ...] = (
-    Chart("mood", False, 3.4, figures.mood, words.mood_title, words.mood_describe, _mood_table),
+    Chart("mood", False, 3.4, figures.mood, _mood_title, words.mood_describe, _mood_table),
     Chart("feelings", True, 3.4, figures.feelings, words.feelings_title, words.feelings_describe, _feelings_table),
     Chart("levels", True, 4.2, figures.levels, words.levels_title, words.levels_describe, _levels_table),
     Chart("days-and-feelings", True, 3.2, figures.heat, words.heat_title, words.heat_describe, _heat_table),

@@ -50,9 +50,13 @@ def heat_step(trend: Trend) -> Step:
 
 
 def average_window(trend: Trend) -> int:
-    """Return the days of the moving average: a week for a month's view, more for longer ones."""
+    """Return the days of the moving average: a week where that holds enough ratings, longer where it does not."""
     days = len(trend.days)
-    return 7 if days <= 45 else (14 if days <= 200 else (28 if days <= 800 else 90))
+    per_day = sum(1 for p in trend.days if p.mood is not None) / days
+    longest = 14 if days <= 45 else (28 if days <= 200 else 90)
+    shortest = 7 if days <= 200 else (28 if days <= 800 else 90)
+    fitting = (n for n in (7, 14, 28, 90) if shortest <= n <= longest and n * per_day >= trends.MIN_AVERAGE_DAYS + 1)
+    return next(fitting, longest)
 
 
 def runs(points: Sequence[Point], values: Sequence[float | None]) -> list[tuple[list[float], list[float]]]:
@@ -94,7 +98,7 @@ def mood(figure: Figure, trend: Trend, style: ChartStyle, title: str = "") -> No
     for xs, ys in runs(points, [p.mood for p in points]):
         axes.plot(xs, ys, color=colours.accent, linewidth=style.line(0.5 if crowded else 1.1))
     known = [p for p in points if p.mood is not None]
-    size = 14 if crowded else 26
+    size = 14 if len(known) > 80 else 26
     axes.scatter(
         [look.centre(p) for p in known],
         [p.mood or 0 for p in known],
@@ -161,6 +165,14 @@ def feelings(figure: Figure, trend: Trend, style: ChartStyle, title: str = "") -
         bottom = bottom + values
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+    silent = [p for p in points if p.read and p.shares is None]
+    if silent and len(points) <= MANY_BUCKETS:
+        # Read, but nothing stood out: not the same as a gap.
+        axes.bar(
+            [look.centre(p) for p in silent], [0.04] * len(silent), width=[p.days * 0.92 for p in silent],
+            color=look.rest(style), linewidth=0,
+        )  # fmt: skip
+        _corner(axes, style, style.translate("charts", "low grey bar: read, nothing stood out"))
     _stack_labels(axes, style, middles)
     look.date_axis(axes, trend, style, labels=False)
     look.count_strip(strip, trend, points, [p.read for p in points], style)

@@ -38,19 +38,39 @@ def period(trend: Trend, translate: Translate) -> str:
 # mood ------------------------------------------------------------------------------------
 
 
-def mood_title(trend: Trend, translate: Translate) -> str:
-    """Return the title of the mood chart in words."""
+def mood_title(trend: Trend, window: int, translate: Translate) -> str:
+    """Return the title of the mood chart in words; ``window`` is its moving average's."""
     rated = [p for p in trend.days if p.mood is not None]
     if not rated:
         return translate("charts", "Your mood")
     change = trends.mood_change(trend)
     if change is None or len(rated) < 4:
         return translate("charts", "Your mood, as you noted it")
+    valley = _valley(trend, window)
+    if valley is not None:
+        text = translate("charts", "Your mood: heaviest around {day}, lighter since")
+        return text.format(day=_day(trend, valley, translate))
     if change >= trends.MEANINGFUL_MOOD_CHANGE:
         return translate("charts", "Your mood: lighter in the second half")
     if change <= -trends.MEANINGFUL_MOOD_CHANGE:
         return translate("charts", "Your mood: heavier in the second half")
     return translate("charts", "Your mood: much the same in both halves")
+
+
+def _valley(trend: Trend, window: int) -> str | None:
+    """Return the day where the moving average was lowest, if it clearly fell before and rose after."""
+    known = [
+        (mean, point.start)
+        for mean, point in zip(trends.moving_average(trend, "day", window), trend.days, strict=True)
+        if mean is not None
+    ]
+    if not known:
+        return None
+    lowest, day = min(known)
+    before = max((mean for mean, date in known if date < day), default=lowest)
+    after = known[-1][0]
+    deep = 1.5 * trends.MEANINGFUL_MOOD_CHANGE
+    return day if before - lowest >= deep and after - lowest >= deep else None
 
 
 def mood_describe(trend: Trend, translate: Translate) -> str:

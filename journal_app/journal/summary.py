@@ -20,6 +20,9 @@ from journal_app.vault.records import DayRow, Entry
 MAX_QUOTE = 280
 """Longest quotation in characters; longer ones are cut at a word and marked with an ellipsis."""
 
+MAX_MARK = 170
+"""A marked entry is offered by its first whole sentences up to this many characters: about two lines."""
+
 SENTENCES_OFFERED = 4
 """Sentences of one entry that are offered for ticking."""
 
@@ -171,6 +174,16 @@ def shorten(text: str, limit: int = MAX_QUOTE) -> str:
     return (cut[:space] if space > limit // 2 else cut).rstrip(" ,;:") + "…"
 
 
+def _opening(said: Sequence[str]) -> str:
+    """Return the first sentences that fit into ``MAX_MARK``; at least one, cut if it must be."""
+    text = shorten(said[0], MAX_MARK)
+    for part in said[1:]:
+        if len(text) + 1 + len(part) > MAX_MARK:
+            break
+        text = f"{text} {part}"
+    return text
+
+
 def suggest(entries: Sequence[Entry], start: str, end: str) -> Candidates:
     """Return what the writer may tick for ``start`` .. ``end``.
 
@@ -190,7 +203,7 @@ def suggest(entries: Sequence[Entry], start: str, end: str) -> Candidates:
         mood = entry.mood.valence if entry.mood is not None else None
         said = sentences(entry.text) or [plain(entry.text)]
         if entry.for_therapist:
-            talk.append(Quote(entry.id, entry.local_date, shorten(" ".join(said)), mood))
+            talk.append(Quote(entry.id, entry.local_date, _opening(said), mood))
         place = open_ if mood is None or mood == 3 else (low if mood < 3 else high)
         place += [Quote(entry.id, entry.local_date, shorten(part), mood) for part in said[:SENTENCES_OFFERED]]
     return Candidates(tuple(talk), tuple(low + open_), tuple(high + open_))

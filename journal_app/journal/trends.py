@@ -550,7 +550,9 @@ def signal_sentence(trend: Trend, task: str, translate: Translate = untranslated
     name = sign_word(task, translate)
     if not total.days:
         return translate("trends", "{name}: not sure on any day.").format(name=name) if total.unsure else ""
-    if total.many:
+    if total.many and not total.some:
+        text = translate("trends", "{name}: of {days} days read, {many} had many signs in their words.")
+    elif total.many:
         text = translate(
             "trends", "{name}: of {days} days read, {many} had many signs in their words and {some} had some."
         )

@@ -199,3 +199,21 @@ def test_saving_leaves_the_global_settings_alone() -> None:
     save.pdf(chart("mood").figure(series(7), ChartStyle.paper()))
     chart("mood").render(series(7), ChartStyle.paper(), "svg")
     assert dict(mpl.rcParams) == before
+
+
+def test_titles_say_what_the_mood_did() -> None:
+    moods = [4] * 10 + [2] * 10 + [4] * 10
+    rows = [row(f"2026-11-{d + 1:02d}", mood=m) for d, m in enumerate(moods)]
+    title = chart("mood").title(trends.trend(rows, "2026-11-01", "2026-11-30"), untranslated)
+    assert title == "Your mood: heaviest around 17 Nov, lighter since"
+    falling = [row(f"2026-11-{d + 1:02d}", mood=5 - d // 6) for d in range(24)]
+    title = chart("mood").title(trends.trend(falling, "2026-11-01", "2026-11-24"), untranslated)
+    assert title == "Your mood: heavier in the second half"
+
+
+def test_read_but_nothing_stood_out_is_not_a_gap() -> None:
+    rows = [row("2026-11-01", found=analysis("a", feelings={"joy": 0.9})), row("2026-11-03", found=analysis("b"))]
+    trend = trends.trend(rows, "2026-11-01", "2026-11-04")
+    figure = drawn(chart("feelings"), trend, ChartStyle.light())
+    low = [patch for patch in figure.axes[0].patches if 0 < patch.get_height() < 0.1]
+    assert [round(patch.get_x() + patch.get_width() / 2) for patch in low] == [style.ordinal("2026-11-03")]

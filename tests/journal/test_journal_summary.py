@@ -120,3 +120,11 @@ def test_quotations_carry_no_way_back_into_the_journal() -> None:
 def test_moods_in_suggestions_are_the_writers() -> None:
     low = replace(entry("2026-11-02", "Heavy."), mood=Mood(2))
     assert summary.suggest([low], "2026-11-01", "2026-11-30").worse[0].mood == 2
+
+
+def test_a_mark_is_offered_by_its_first_whole_sentences() -> None:
+    text = "One short sentence. " + "Another that is rather longer than the first one was. " * 5
+    mark = summary.suggest([entry("2026-11-02", text, marked=True)], "2026-11-01", "2026-11-30").talk[0].text
+    assert mark.startswith("One short sentence. Another")
+    assert mark.endswith("was.")
+    assert len(mark) <= summary.MAX_MARK
