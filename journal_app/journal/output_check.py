@@ -1,8 +1,41 @@
-"""The check that everything a model writes must pass before a writer sees it. Pure; standard library only."""
+"""The check that everything a model writes must pass before a writer sees it.
+
+Owns the bounds (length, copying, repetition) and applies the reviewed expressions of
+``assets/safety/output.toml``. Pure: the same reply, entry and language always give the same answer.
+"""
 
 from __future__ import annotations
 
+import re
+import tomllib
+from collections import Counter
 from dataclasses import dataclass
+from functools import cache
+
+from journal_app import assets
+from journal_app.journal.phrases import fold
+
+MIN_WORDS, MAX_WORDS = 4, 140
+"""Bounds of a whole reply in words; a chunk of a stream has only the upper one."""
+MIN_SIGNS, MAX_SIGNS = 10, 420
+"""The same for Korean and Chinese, in letters."""
+COPIED_WORDS = 8
+"""So many words in a row from the entry are copying, not reflecting."""
+COPIED_SIGNS = 18
+"""The same for Korean and Chinese, in letters without spaces."""
+MIN_DISTINCT = 0.45
+"""Share of different words below which a reply of more than 24 words counts as looping."""
+
+_COMMON_EN = frozenset(
+    "the a an and or but to of in on at for with that this it is was are be been you your i not no so as if what when "
+    "how there have has had do does did from by can could would may might one some more than about which who like just "
+    "feel feels felt sounds seems still even after before while all any they them their he she his her we our".split()
+)
+_LATIN_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
+_HANGUL = re.compile("[\uac00-\ud7a3\u1100-\u11ff]")
+_HAN = re.compile("[\u4e00-\u9fff]")
+_KANA = re.compile("[\u3040-\u30ff]")
+_LETTER = re.compile(r"[^\W\d_]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,9 +46,108 @@ class OutputCheck:
     reasons: tuple[str, ...] = ()
 
 
-def check_output(reply: str, entry: str, language: str) -> OutputCheck:
-    """Return whether ``reply`` may be shown under ``entry`` in the writer's ``language`` (en, ko, zh…)."""
+@cache
+def _expressions() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    with assets.path("safety", "output.toml").open("rb") as file:
+        data = tomllib.load(file)
+    return tuple(
+        (reason, re.compile("|".join(f"(?:{p})" for group in groups.values() for p in group), re.MULTILINE))
+        for reason, groups in data.items()
+    )
+
+
+def check_output(reply: str, entry: str, language: str, *, whole: bool = True) -> OutputCheck:
+    """Return whether ``reply`` may be shown under ``entry``.
+
+    Args:
+        reply: a whole reply, or with ``whole=False`` the sentences streamed so far.
+        entry: what it answers, to find copied spans; may be empty.
+        language: the writer's (``en``, ``ko``, ``zh-Hant``); another one is checked by its script only.
+        whole: whether the lower bound of the length applies.
+
+    Returns:
+        Reasons in a fixed order: ``language``, ``length:short``, ``length:long``, ``method``,
+        ``diagnosis``, ``medication``, ``blame``, ``romance``, ``claim``, ``secrecy``, ``promise``,
+        ``advice_harm``, ``broken``, ``contact``, ``copied``, ``repeats``, ``broken_words``.
+    """
+    plain = fold(reply)
+    bare = plain.replace("'", "")
     reasons: list[str] = []
-    if not reply.strip():
-        reasons.append("length:empty")
+    if not _right_language(plain, language):
+        reasons.append("language")
+    reasons += _length(plain, language, whole)
+    reasons += [reason for reason, expression in _expressions() if expression.search(bare)]
+    if _copied(plain, fold(entry)):
+        reasons.append("copied")
+    if _repeats(plain):
+        reasons.append("repeats")
+    if _broken_words(plain):
+        reasons.append("broken_words")
     return OutputCheck(not reasons, tuple(reasons))
+
+
+def _right_language(text: str, language: str) -> bool:
+    letters = len(_LETTER.findall(text))
+    if not letters:
+        return False
+    hangul, han, kana = (len(e.findall(text)) / letters for e in (_HANGUL, _HAN, _KANA))
+    code = language.lower()[:2]
+    if code == "ko":
+        return hangul >= 0.7 and not kana
+    if code == "zh":
+        return han >= 0.7 and not hangul and not kana
+    if hangul or han or kana:
+        return code not in ("en", "de", "fr", "es", "it", "pt", "nl")
+    words = _LATIN_WORD.findall(text)
+    # Ordinary English has a function word every third word or so; other languages share few of them.
+    return code != "en" or len(words) < 6 or sum(w in _COMMON_EN for w in words) / len(words) >= 0.2
+
+
+def _length(text: str, language: str, whole: bool) -> list[str]:
+    spaced = language.lower()[:2] not in ("ko", "zh", "ja")
+    size = len(text.split()) if spaced else len(_LETTER.findall(text))
+    low, high = (MIN_WORDS, MAX_WORDS) if spaced else (MIN_SIGNS, MAX_SIGNS)
+    if whole and size < low:
+        return ["length:short"]
+    return ["length:long"] if size > high else []
+
+
+def _runs(items: list[str] | str, size: int) -> set[str]:
+    joiner = "" if isinstance(items, str) else " "
+    return {joiner.join(items[at : at + size]) for at in range(len(items) - size + 1)}
+
+
+def _copied(reply: str, entry: str) -> bool:
+    if _HANGUL.search(reply) or _HAN.search(reply):
+        mine, theirs = (re.sub(r"[\W_]+", "", text) for text in (reply, entry))
+        return bool(_runs(mine, COPIED_SIGNS) & _runs(theirs, COPIED_SIGNS))
+    mine_words, their_words = _LATIN_WORD.findall(reply), _LATIN_WORD.findall(entry)
+    return bool(_runs(mine_words, COPIED_WORDS) & _runs(their_words, COPIED_WORDS))
+
+
+def _repeats(text: str) -> bool:
+    if re.search(r"(.)\1{5,}", text) or re.search(r"(?:^|\W)(\w{2,})(?:\W+\1){2,}(?:\W|$)|(?:^|\W)(\w+ \w+)(?: \2){2,}(?:\W|$)", text):
+        return True
+    said = [re.sub(r"\W+", " ", part).strip() for part in re.split(r"[.!?。！？\n]+", text)]
+    if any(count > 1 and len(sentence) > 6 for sentence, count in Counter(said).items()):
+        return True
+    words = re.findall(r"\w+", text)
+    threes = Counter(zip(words, words[1:], words[2:], strict=False))
+    if threes and max(threes.values()) > 2:
+        return True
+    if _HANGUL.search(text) or _HAN.search(text):
+        signs = re.sub(r"[\W_]+", "", text)
+        fives = Counter(signs[at : at + 5] for at in range(len(signs) - 4))
+        return bool(fives) and max(fives.values()) > 3
+    return len(words) > 24 and len(set(words)) / len(words) < MIN_DISTINCT
+
+
+def _broken_words(text: str) -> bool:
+    visible = [c for c in text if not c.isspace()]
+    odd = sum(not c.isalnum() and c not in ".,;:!?'\"-()。，、？！：；" for c in visible)
+    if visible and odd / len(visible) > 0.08:
+        return True
+    words = _LATIN_WORD.findall(text)
+    bad = sum(len(w) > 24 or (len(w) > 4 and not re.search("[aeiouy]", w)) or bool(re.search(r"([a-z])\1\1", w)) for w in words)
+    singles = sum(len(w) == 1 and w not in ("a", "i") for w in words)
+    return bad > 0 or (len(words) > 5 and singles / len(words) > 0.15)
