@@ -126,7 +126,9 @@ def _copied(reply: str, entry: str) -> bool:
 
 
 def _repeats(text: str) -> bool:
-    if re.search(r"(.)\1{5,}", text) or re.search(r"(?:^|\W)(\w{2,})(?:\W+\1){2,}(?:\W|$)|(?:^|\W)(\w+ \w+)(?: \2){2,}(?:\W|$)", text):
+    if re.search(r"(.)\1{5,}", text) or re.search(
+        r"(?:^|\W)(\w{2,})(?:\W+\1){2,}(?:\W|$)|(?:^|\W)(\w+ \w+)(?: \2){2,}(?:\W|$)", text
+    ):
         return True
     said = [re.sub(r"\W+", " ", part).strip() for part in re.split(r"[.!?。！？\n]+", text)]
     if any(count > 1 and len(sentence) > 6 for sentence, count in Counter(said).items()):
@@ -148,6 +150,9 @@ def _broken_words(text: str) -> bool:
     if visible and odd / len(visible) > 0.08:
         return True
     words = _LATIN_WORD.findall(text)
-    bad = sum(len(w) > 24 or (len(w) > 4 and not re.search("[aeiouy]", w)) or bool(re.search(r"([a-z])\1\1", w)) for w in words)
+    bad = sum(
+        len(w) > 24 or (len(w) > 4 and not re.search("[aeiouy]", w)) or bool(re.search(r"([a-z])\1\1", w))
+        for w in words
+    )
     singles = sum(len(w) == 1 and w not in ("a", "i") for w in words)
     return bad > 0 or (len(words) > 5 and singles / len(words) > 0.15)

@@ -146,7 +146,23 @@ def sentences(text: str) -> Iterator[tuple[int, int, bool]]:
 _LEET = str.maketrans({"1": "i", "!": "i", "3": "e", "0": "o", "@": "a", "$": "s", "5": "s", "4": "a", "7": "t"})
 _SPELLED = re.compile(r"(?<![a-z0-9'])(?:[a-z][ .\-_*]{1,2}){2,}[a-z](?![a-z0-9'])")
 _DRAWN = re.compile(r"([a-z])\1{2,}")
-_HIDDEN = ("kill", "suicide", "suicidal", "killing", "killed", "die", "dying", "dead", "cutting", "harm", "rape", "raped", "death", "hang", "hurt")
+_HIDDEN = (
+    "kill",
+    "suicide",
+    "suicidal",
+    "killing",
+    "killed",
+    "die",
+    "dying",
+    "dead",
+    "cutting",
+    "harm",
+    "rape",
+    "raped",
+    "death",
+    "hang",
+    "hurt",
+)
 _MASKED = re.compile(r"[a-z]*[a-z0-9][*#@!$013457%][a-z0-9*#@!$%]+")
 _PAIRED = re.compile(r"(?<![a-z0-9])'((?:[^']|(?<=[a-z])'(?=[a-z])){2,300})'(?![a-z0-9])")
 _WORDS = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*|[,;:()\"]|--+|(?<= )-(?= )|[.!?]+")
@@ -250,7 +266,9 @@ class _Compiler:
             optional = item.endswith("?")
             choices = self.alternatives(item.removesuffix("?"))
             words = [c for c in choices if c not in _ENDS]
-            body = "|".join(sorted({_NUMBER if w == "#" else re.escape(w).replace(r"\ ", " ") for w in words}, key=_longest))
+            body = "|".join(
+                sorted({_NUMBER if w == "#" else re.escape(w).replace(r"\ ", " ") for w in words}, key=_longest)
+            )
             self.vocabulary.update(word for phrase in words for word in phrase.split(" ") if len(word) > 1)
             group = f" (?:{body}){_FILL}" if words else ""
             ends = [_ENDS[c] for c in choices if c in _ENDS]
@@ -304,7 +322,15 @@ def load_list(path: Path) -> PhraseList:
             patterns.append(pattern)
         lower = frozenset(_strings(row, "lower_by")) if "lower_by" in row else frozenset(data["lower_by"])
         rules.append(
-            Rule(row["id"], row["topic"], row["standing"], tuple(patterns), lower, row.get("owns", owns), row.get("cue", False))
+            Rule(
+                row["id"],
+                row["topic"],
+                row["standing"],
+                tuple(patterns),
+                lower,
+                row.get("owns", owns),
+                row.get("cue", False),
+            )
         )
     idioms = tuple(compiler.compile(p)[0] if spaced else re.compile(p) for p in _strings(data, "idioms"))
     join = data.get("join", {})

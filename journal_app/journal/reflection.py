@@ -47,7 +47,8 @@ class Card:
 
     Attributes:
         feelings: feelings it answers; empty for one that suits an ordinary day.
-        themes: themes it answers better than others; empty for any.
+        themes: themes without which it would miss the point; empty for any.
+        mixed: it answers pleasant and heavy feelings together, so both must be there.
         bands: stress and low-mood bands at which it may appear.
         gentle: whether it may appear at level gentle.
         words: language -> (text, question).
@@ -59,6 +60,7 @@ class Card:
     themes: tuple[str, ...]
     bands: tuple[str, ...]
     gentle: bool
+    mixed: bool
     words: dict[str, tuple[str, str]]
 
 
@@ -113,14 +115,18 @@ class Library:
             feelings: found or confirmed feelings, strongest first; may be empty.
             stress_band, low_mood_band: as shown to the writer.
             crisis_level: of the entry.
-            themes: found themes, strongest first.
+            themes: found themes, strongest first; the writer's own tags may stand in for them.
             recent: ids shown lately, newest first; avoided while anything else suits.
             seed: decides among equals, for instance the entry's id.
             language: of the writer; a card without it is shown only when none with it suits, in English.
         """
         if crisis_level in ("clear", "urgent"):
             return None
-        fitting = [card for card in self._cards if _allowed(card, stress_band, low_mood_band, crisis_level)]
+        fitting = [
+            card
+            for card in self._cards
+            if _allowed(card, stress_band, low_mood_band, crisis_level) and _to_the_point(card, feelings, themes)
+        ]
         code = _language(language)
         own = [card for card in fitting if code in card.words]
         pool = own or fitting
@@ -132,7 +138,7 @@ class Library:
         if not pool:
             return None
         heavy = low_mood_band == "many" or stress_band == "many" or crisis_level == "gentle"
-        ranked = sorted(pool, key=lambda c: (-_fit(c, feelings, themes, heavy), _draw(seed, c.id)))
+        ranked = sorted(pool, key=lambda c: (-_fit(c, feelings, heavy), _draw(seed, c.id)))
         return _shown(ranked[0], code)
 
 
@@ -146,6 +152,7 @@ def _card(row: dict[str, object], technique: str) -> Card:
         tuple(_list(row, "themes")),
         tuple(_list(row, "bands")),
         bool(row["gentle"]),
+        bool(row.get("mixed", False)),
         words,
     )
     unknown = (set(card.feelings) - set(FEELINGS)) | (set(card.themes) - set(THEMES))
@@ -181,8 +188,16 @@ def _age(card_id: str, recent: Sequence[str]) -> int:
     return list(recent).index(card_id) if card_id in recent else len(recent)
 
 
-def _fit(card: Card, feelings: Sequence[str], themes: Sequence[str], heavy: bool) -> float:
-    """Return how well a card suits: the first feeling decides, later ones and themes refine."""
+def _to_the_point(card: Card, feelings: Sequence[str], themes: Sequence[str]) -> bool:
+    """Return whether what a card speaks of is there at all: a card about grief needs a loss."""
+    if card.themes and not set(card.themes) & {theme.lower() for theme in themes}:
+        return False
+    found = set(feelings[:4])
+    return not card.mixed or bool(found & PLEASANT and found - PLEASANT - {"surprise"})
+
+
+def _fit(card: Card, feelings: Sequence[str], heavy: bool) -> float:
+    """Return how well a card suits: the first feeling decides, later ones refine."""
     score = 0.0
     for rank, feeling in enumerate(feelings[:4]):
         if feeling in card.feelings:
@@ -194,9 +209,7 @@ def _fit(card: Card, feelings: Sequence[str], themes: Sequence[str], heavy: bool
         score += 0.5
     if heavy and set(card.feelings) & PLEASANT:
         score -= 6.0
-    if card.themes:
-        score += 1.5 if set(card.themes) & set(themes[:3]) else -2.0
-    return score
+    return score + (1.5 if card.themes else 0.0) + (1.0 if card.mixed else 0.0)
 
 
 def _draw(seed: str, card_id: str) -> str:
