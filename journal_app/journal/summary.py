@@ -26,6 +26,9 @@ MAX_MARK = 170
 SENTENCES_OFFERED = 4
 """Sentences of one entry that are offered for ticking."""
 
+MIN_COMPARED_DAYS = 3
+"""The period before is compared only if it has at least this many days with a rating."""
+
 HIDDEN = "\u2588\u2588\u2588\u2588"
 """What stands in place of a blacked-out name: always the same length, so that it tells nothing."""
 
@@ -294,7 +297,7 @@ def _own_mood(rows: Sequence[DayRow], own: trends.Trend) -> OwnMood | None:
         days=len(rated),
         lowest=min(p.mood_low or 5 for p in rated),
         highest=max(p.mood_high or 1 for p in rated),
-        before=sum(earlier) / len(earlier) if earlier else None,
+        before=sum(earlier) / len(earlier) if len(earlier) >= MIN_COMPARED_DAYS else None,
         before_days=len(earlier),
     )
 

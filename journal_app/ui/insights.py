@@ -183,6 +183,7 @@ class ChartCard(QWidget):
         self.view.wants_drawing.connect(self.draw)
         self.view.day_clicked.connect(self._day_clicked)
         self.table = _table()
+        self.table.itemActivated.connect(self._row_activated)
         self._both = QStackedWidget()
         self._both.addWidget(self.view)
         self._both.addWidget(self.table)
@@ -318,6 +319,11 @@ class ChartCard(QWidget):
                 self.table.setItem(i, j, item)
         self.table.resizeColumnsToContents()
         self.table.setAccessibleName(self._title.text())
+
+    def _row_activated(self, item: QTableWidgetItem) -> None:
+        first = self.table.item(item.row(), 0)
+        if first is not None:
+            self._day_clicked(first.text())
 
     def _day_clicked(self, date: str) -> None:
         if self._trend is None:

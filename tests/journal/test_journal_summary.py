@@ -83,11 +83,15 @@ def test_without_ratings_no_mood_is_anywhere() -> None:
 
 
 def test_own_mood_and_the_period_before() -> None:
-    rows = [row("2026-11-02", mood=2), row("2026-11-05", mood=4), row("2026-10-20", mood=5)]
-    mood = summary.build(rows, CHOICES, made_on="2026-11-20").mood
+    rows = [row("2026-11-02", mood=2), row("2026-11-05", mood=4)]
+    before = [row(f"2026-10-2{d}", mood=5) for d in range(3)]
+    mood = summary.build(rows + before, CHOICES, made_on="2026-11-20").mood
     assert mood is not None
     assert (mood.mean, mood.days, mood.lowest, mood.highest) == (3.0, 2, 2, 4)
-    assert (mood.before, mood.before_days) == (5.0, 1)
+    assert (mood.before, mood.before_days) == (5.0, 3)
+    few = summary.build(rows + before[:2], CHOICES, made_on="2026-11-20").mood
+    assert few is not None
+    assert few.before is None
 
 
 def test_days_without_data_and_the_longest_gap() -> None:

@@ -87,6 +87,19 @@ def test_every_chart_is_also_a_table(qtbot: QtBot, services: QuietServices) -> N
         assert card.view.isVisibleTo(page)
 
 
+def test_a_row_of_the_table_opens_its_day_from_the_keyboard(qtbot: QtBot, services: QuietServices) -> None:
+    page = shown(qtbot, services)
+    qtbot.waitUntil(lambda: drawn(page), timeout=20000)
+    card = page.cards[0]
+    card.show_table(True)
+    last = card.table.rowCount() - 1
+    assert card.table.item(last, 0).text() == TODAY
+    card.table.setCurrentCell(last, 0)
+    with qtbot.waitSignal(page.open_day) as opened:
+        qtbot.keyClick(card.table, Qt.Key.Key_Return)
+    assert opened.args == [TODAY]
+
+
 def test_saving_writes_only_what_was_asked(qtbot: QtBot, services: QuietServices, tmp_path: Path) -> None:
     page = shown(qtbot, services)
     qtbot.waitUntil(lambda: drawn(page), timeout=20000)
