@@ -90,7 +90,13 @@ def with_months(rows: Sequence[Row]) -> list[Row]:
 
 
 class EntryModel(QAbstractListModel):
-    """Rows for the view; ``fetchMore`` asks the reading lane for the next page."""
+    """Rows for the view; ``fetchMore`` asks the reading lane for the next page.
+
+    Signals:
+        settled: what is shown is up to date (also when that is nothing).
+    """
+
+    settled = Signal()
 
     def __init__(self, bridge: Bridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -272,6 +278,7 @@ class EntryModel(QAbstractListModel):
             self.beginResetModel()
             self._rows = new
             self.endResetModel()
+        self.settled.emit()
 
 
 class EntryDelegate(QStyledItemDelegate):
@@ -350,9 +357,12 @@ class EntryDelegate(QStyledItemDelegate):
         made = ui_font(13)
         height = QFontMetrics(made).height() + 1
         layout, fits = self._lay_out(text, made, item.spans, rect.width())
-        while fits < len(text):  # cut until the ellipsis fits as well
-            text = text[: max(1, min(fits, len(text) - 1) - 2)].rstrip(" .,;:…") + "…"
-            layout, fits = self._lay_out(text, made, item.spans, rect.width())
+        if fits < len(text):
+            whole, cut = text, fits
+            while fits < len(text):  # cut until the ellipsis fits as well
+                text = whole[:cut].rstrip(" .,;:…") + "…"
+                layout, fits = self._lay_out(text, made, item.spans, rect.width())
+                cut -= 1
         painter.setPen(ink)
         for number in range(min(2, layout.lineCount())):
             layout.lineAt(number).draw(painter, QPointF(rect.left(), rect.top() + number * height))

@@ -31,6 +31,7 @@ from journal_app.ui.editor import Editor
 from journal_app.ui.saver import NEW, NewEntry, SaveFailed
 from journal_app.ui.services import Services
 from journal_app.ui.widgets import Flow, button, clear, label, row, tool
+from journal_app.ui.widgets import line as rule
 from journal_app.vault.records import Entry, Mood
 
 SAVE_AFTER_MS = 700
@@ -74,6 +75,7 @@ class EntryView(QWidget):
         column.addWidget(self._make_head())
         column.addWidget(self._make_note())
         column.addWidget(self.editor, 1)
+        column.addWidget(rule())
         column.addWidget(self._make_foot())
         services.theme.changed.connect(self.take_theme)
         self.begin(NewEntry())

@@ -208,6 +208,9 @@ class HelpPanel(QFrame):
         self.setVisible(crisis.level != "none")
         if crisis.level == "none":
             return
+        self.setProperty("role", "card" if softened else "helpFrame")
+        self.style().unpolish(self)
+        self.style().polish(self)
         if softened:
             self._soft()
             return
@@ -217,13 +220,14 @@ class HelpPanel(QFrame):
             self._column.addWidget(label(text))
         self._column.addWidget(HelpLines(country, crisis.topics, language))
         self._column.addWidget(Grounding())
-        self._column.addWidget(label(self.tr("Nothing was sent to anyone. You can go on writing."), "hint"))
-        for text, signal in (
+        if not text:
+            self._column.addWidget(label(self.tr("Nothing was sent to anyone. You can go on writing."), "hint"))
+        for title, signal in (
             (self.tr("All help lines"), self.full_asked),
             (self.tr("This is not about me now"), self.not_me),
             (self.tr("Hide for this entry"), self.hide_asked),
         ):
-            made = button(text, signal.emit, "link")
+            made = button(title, signal.emit, "link")
             made.setMinimumHeight(44)
             self._column.addWidget(made)
 

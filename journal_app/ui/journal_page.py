@@ -251,8 +251,7 @@ class JournalPage(QWidget):
         self._nothing.setContentsMargins(16, 0, 16, 16)
         self._nothing.hide()
         column.addWidget(self._nothing)
-        self.model.modelReset.connect(self._show_nothing)
-        self.model.rowsInserted.connect(self._show_nothing)
+        self.model.settled.connect(self._show_nothing)
         return side
 
     def _make_middle(self) -> QWidget:

@@ -300,18 +300,23 @@ class ReadingPanel(QWidget):
                 menu.addAction(action)
         more.setMenu(menu)
         add(more)
-        add(line())
+        self._rule()
         self._show_screen(state, "stress", self.tr("Stress"), analysis.stress_band, bands.stress_score(analysis.tasks))
         self._show_screen(
             state, "low_mood", self.tr("Low-mood signs"), analysis.low_mood_band, bands.low_mood_score(analysis.tasks)
         )
         if state.reflection is not None and self.help.isHidden():
-            add(line())
+            self._rule()
             add(label(self.tr("A thought to keep"), "heading"))
             add(label(state.reflection.text, "prose"))
             if state.reflection.question:
                 add(label(state.reflection.question, "prose"))
         self._show_why(analysis)
+
+    def _rule(self) -> None:
+        self._content.addSpacing(6)
+        self._content.addWidget(line())
+        self._content.addSpacing(6)
 
     def _show_screen(self, state: PanelState, task: str, name: str, band: str, score: float | None) -> None:
         verdict = state.verdicts.get((task, band), "")
@@ -343,7 +348,7 @@ class ReadingPanel(QWidget):
     def _show_why(self, analysis: Analysis) -> None:
         self._why = label(
             self.tr(
-                "Read by {0} on this computer in {1:.1f} s. A number near 1 means that the model is sure, near 0.5 "
+                "Read by {0} on this computer in {1:.2f} s. A number near 1 means that the model is sure, near 0.5 "
                 "that it is guessing. Point at a row to see the sentences behind it. Click a row to say whether it "
                 "fits: your word stands."
             ).format(analysis.model, analysis.seconds),

@@ -73,6 +73,8 @@ class SettingsPage(QWidget):
     def _field(self, grid: QGridLayout, title: str, widget: QWidget) -> None:
         number = grid.rowCount()
         widget.setAccessibleName(title)
+        if isinstance(widget, QSpinBox):
+            widget.lineEdit().setTextMargins(8, 0, 0, 0)  # style sheets do not reach inside
         grid.addWidget(label(title, wrap=False), number, 0)
         grid.addWidget(widget, number, 1, Qt.AlignmentFlag.AlignLeft)
 

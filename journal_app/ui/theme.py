@@ -6,6 +6,7 @@ Widgets ask for roles (``objectName`` or the ``role`` property), never for colou
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import Literal
 
 from PySide6.QtCore import QByteArray, QObject, QRectF, Qt, Signal
@@ -57,6 +58,7 @@ def ui_font(size: int = UI_SIZE, *, weight: QFont.Weight = QFont.Weight.Normal) 
     return made
 
 
+@cache
 def book_faces(chosen: str = "") -> list[str]:
     """Return installed families for the page, best first, with Korean and Chinese faces behind."""
     wanted = ([chosen] if chosen else []) + [*BOOK_FACES, *BOOK_FACES_CJK]
@@ -280,8 +282,6 @@ QSpinBox::down-button, QTimeEdit::down-button {{ subcontrol-position: bottom rig
 QSpinBox::down-arrow, QTimeEdit::down-arrow {{ image: url("{chevron}"); width: 10px; height: 10px; }}
 QSpinBox::up-arrow, QTimeEdit::up-arrow {{ image: url("{chevron_up}"); width: 10px; height: 10px; }}
 QSpinBox, QTimeEdit {{ padding-right: 26px; }}
-QAbstractSpinBox QLineEdit, QAbstractSpinBox QLineEdit:focus {{ border: none; background: transparent; min-height: 0;
-    padding: 0 0 0 8px; }}
 QCheckBox, QRadioButton {{ spacing: 10px; padding: 5px 4px 5px 0; border: 2px solid transparent; border-radius: 6px; }}
 QCheckBox:focus, QRadioButton:focus {{ border: 2px solid {c.accent}; }}
 QCheckBox::indicator, QRadioButton::indicator {{ width: 18px; height: 18px; border: 1px solid {c.quiet_ink};
@@ -320,8 +320,9 @@ QSplitter::handle {{ background: {c.line}; }}
 """
 
 
+@cache
 def ui_families() -> list[str]:
-    """Return the system's interface face, then faces that hold Korean and Chinese."""
+    """Return the system's interface face, then faces that hold Korean and Chinese; asked for once, for it is slow."""
     first = QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont).family()
     named = {"win32": ["Segoe UI", "Malgun Gothic", "Microsoft JhengHei UI"], "darwin": ["Apple SD Gothic Neo"]}.get(
         sys.platform, ["Noto Sans", "Noto Sans KR", "Noto Sans CJK KR", "Noto Sans TC"]
