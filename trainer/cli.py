@@ -171,6 +171,8 @@ class Ledger:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     arguments = _parser().parse_args(argv)
+    # Read when OpenMP starts, with the first stage: threads that spin while they wait cost a busy machine far more.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     progress = Progress()
     try:
         recipe = load_recipe(arguments.recipe)

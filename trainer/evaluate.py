@@ -31,7 +31,7 @@ from trainer.config import ROOT, Recipe, RunPaths, StageResult, TrainerError
 from trainer.corpora.files import Row, read_rows
 from trainer.metrics import binary_ece, classification, macro_f1, positive_f1
 from trainer.progress import Progress
-from trainer.quantize import CHUNK, read_logits
+from trainer.quantize import CHUNK, THREADS, read_logits
 from trainer.report import results_table
 
 
@@ -43,7 +43,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     splits = {split: read_rows(paths.prepared / f"{split}.jsonl.gz") for split in ("train", "valid", "test")}
     began = time.monotonic()
     try:
-        with LlamaReader(target) as reader:
+        with LlamaReader(target, threads=THREADS) as reader:
             manifest = reader.info().manifest
             tests = [row for row in splits["test"] if row.task in manifest.tasks]
             texts = list(dict.fromkeys(row.text for row in tests))
@@ -53,7 +53,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
             diary = _diary(reader, manifest, read_rows(paths.prepared / "diary-test.jsonl.gz"), progress)
             tokens = _token_parity(reader, recipe, paths, texts)
             sha256 = reader.info().sha256
-        with LlamaReader(half) as reader:
+        with LlamaReader(half, threads=THREADS) as reader:
             plain = _by_text(texts, read_logits(reader, texts, progress, "evaluate: F16"))
     except ModelError as error:
         raise TrainerError(f"evaluate: {error}") from error
@@ -268,9 +268,9 @@ def _embeddings(recipe: Recipe, paths: RunPaths, texts: Sequence[str], target: P
     ids = [w[0] for w in encoder.windows(tokenizer, texts, recipe.max_tokens)]
     source = encoder.embed(encoder.Encoder.load(paths.model), ids)
     original = encoder.embed(encoder.Encoder(encoder.load_base(recipe.finetune.base).bert, {}), ids)
-    with LlamaReader(half) as reader:
+    with LlamaReader(half, threads=THREADS) as reader:
         plain = reader.embed(texts)
-    with LlamaReader(target) as reader:
+    with LlamaReader(target, threads=THREADS) as reader:
         quantised = reader.embed(texts)
     return {
         "texts": len(texts),

@@ -7,6 +7,7 @@ quantisation and batching both move logits.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from trainer.gguf import metadata_string, rewrite, tensors_sha256
 from trainer.progress import Progress
 
 CHUNK = 200
+THREADS = min(4, os.cpu_count() or 1)
 
 
 def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
@@ -60,14 +62,14 @@ def _calibrated(
     rows = read_rows(paths.prepared / "valid.jsonl.gz")
     before = describe(raw).manifest
     rows = [row for row in rows if row.task in before.tasks]
-    with LlamaReader(raw) as reader:
+    with LlamaReader(raw, threads=THREADS) as reader:
         logits = read_logits(reader, [row.text for row in rows], progress, "quantize: calibrate")
     manifest, notes = calibrate.fit_tasks(before, rows, logits, recipe.calibrate)
     strings = {MANIFEST_KEY: manifest.to_json()}
     if before.kind == "encoder":
         strings[HEADS_KEY] = _sliced_heads(raw, before, manifest)
     rewrite(raw, draft, strings)
-    with LlamaReader(draft) as reader:
+    with LlamaReader(draft, threads=THREADS) as reader:
         diary = diary_scores(reader, read_rows(paths.prepared / "diary-valid.jsonl.gz"), progress)
         distressed = {
             name: calibrate.screening_scores(reader, [row.text for row in chosen])
