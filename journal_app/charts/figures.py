@@ -260,7 +260,7 @@ def _lanes(axes: Axes, trend: Trend, points: Sequence[Point], name: str, style: 
             [look.centre(p) for p, _ in blocks], [0.76] * len(blocks), bottom=lane - 0.38,
             width=[look.bar_width(p, trend) for p, _ in blocks], color=fills,
             edgecolor=colours.accent if lane else colours.quiet_ink, linewidth=style.line(0.3 if crowded else 0.8),
-            hatch="" if crowded else ("////" if lane else "...."), zorder=2,
+            hatch="" if crowded else ("////" if lane else ".."), zorder=2,
         )  # fmt: skip
     for point in points:
         for level in sorted(set(point.signal(name).own)):
@@ -329,7 +329,7 @@ def _cells(
 ) -> QuadMesh:
     """Fill ``axes`` with a row per label and a column per bucket; a cell without data shows dots."""
     look.dress(axes, style)
-    axes.patch.set(facecolor=style.background, hatch="...", edgecolor=style.colours.line, linewidth=0)
+    axes.patch.set(facecolor=style.background, hatch="..", edgecolor=style.colours.line, linewidth=0)
     axes.patch.set_visible(True)
     edges = [look.ordinal(p.start) - 0.5 for p in points] + [look.ordinal(points[-1].end) + 0.5]
     grid = np.ma.masked_invalid(np.array([[np.nan if v is None else v for v in row] for row in values], dtype=float))

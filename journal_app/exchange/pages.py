@@ -175,6 +175,11 @@ class Fonts:
         name = unicodedata.name(char, "").lower()
         return face, f"[{name}]" if name and not unicodedata.category(char).startswith("L") else "?"
 
+    @property
+    def unwritable(self) -> bool:
+        """Whether letters (not just signs) were met that no font on this computer has."""
+        return any(unicodedata.category(char).startswith("L") for char in self.missing)
+
     def lines(self, text: str, face: str, size: float, width: float) -> list[str]:
         """Break ``text`` into lines of at most ``width`` points, at spaces or between wide characters."""
         result: list[str] = []

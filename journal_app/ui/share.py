@@ -522,6 +522,12 @@ class SharePage(QWidget):
         buttons.addWidget(self._pdf, 1)
         buttons.addWidget(self._html, 1)
         inside.addLayout(buttons)
+        self._letters = label(
+            self.tr("Some letters have no font on this computer and stand as ? on the page. The HTML file keeps them."),
+            "note",
+        )
+        self._letters.hide()
+        inside.addWidget(self._letters)
         self._updating = label(self.tr("The pages are being drawn again\u2026"), "hint")
         self._updating.hide()
         inside.addWidget(self._updating)
@@ -601,6 +607,7 @@ class SharePage(QWidget):
     def _on_drawn(self, preview: Preview) -> None:
         self._preview = preview
         self._updating.setVisible(self._pause.isActive())
+        self._letters.setVisible(preview.laid.fonts.unwritable)
         place = self._area.verticalScrollBar().value()
         clear(self._pages)
         for page in preview.laid.pages:

@@ -232,6 +232,15 @@ def test_a_character_without_a_glyph_becomes_its_name() -> None:
     assert fonts.runs("x\ufe0fy", pages.SERIF) == [(pages.SERIF, "xy")]
 
 
+def test_letters_without_any_font_are_told() -> None:
+    fonts = pages.Fonts()
+    fonts.runs("plain words \U0001fae0", pages.SERIF)
+    assert not fonts.unwritable
+    fonts.runs("\U00012000", pages.SERIF)  # a cuneiform sign: a letter, in no text font
+    assert fonts.unwritable == ("\U00012000" in fonts.missing)
+    assert "\U00012000" in fonts.missing
+
+
 def test_csv_is_a_line_a_day_with_empty_cells_for_gaps() -> None:
     rows = [row("2026-11-01", mood=4, found=analysis("a", feelings={"joy": 0.8})), row("2026-11-03")]
     trend = trends.trend(rows, "2026-11-01", "2026-11-03")
