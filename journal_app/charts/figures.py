@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
@@ -304,13 +303,13 @@ def signs(figure: Figure, trend: Trend, style: ChartStyle, title: str = "") -> N
     ends = (style.translate("charts", "no day"), style.translate("charts", "every day"))
     look.prepare(figure, style, title)
     axes = figure.add_subplot()
-    mesh = _cells(figure, axes, trend, found.points, found.share, labels, ends, style)
+    _cells(figure, axes, trend, found.points, found.share, labels, ends, style)
     if len(found.points) <= 14:
         for row, (shares, counts) in enumerate(zip(found.share, found.n, strict=True)):
             for point, share, n in zip(found.points, shares, counts, strict=True):
                 if share is None:
                     continue
-                fill = to_hex(mesh.cmap(mesh.norm(share)))
+                fill = to_hex(style.sequential()(share)[:3])  # the same scale as the cells'
                 axes.text(
                     look.centre(point), row, f"{round(share * n)}/{n}", ha="center", va="center",
                     color=look.readable_on(fill, style), fontproperties=style.font(0.9),
@@ -326,7 +325,7 @@ def _cells(
     labels: Sequence[str],
     ends: tuple[str, str],
     style: ChartStyle,
-) -> QuadMesh:
+) -> None:
     """Fill ``axes`` with a row per label and a column per bucket; a cell without data shows dots."""
     look.dress(axes, style)
     axes.patch.set(facecolor=style.background, hatch="..", edgecolor=style.colours.line, linewidth=0)
@@ -344,14 +343,14 @@ def _cells(
     look.date_axis(axes, trend, style)
     bar = figure.colorbar(mesh, ax=axes, location="right", aspect=22, fraction=0.05, pad=0.015)
     # matplotlib would turn the scale into an image, which the exported page may not load.
-    bar.solids.set(rasterized=False, edgecolor="face", linewidth=0.3)
+    if bar.solids is not None:
+        bar.solids.set(rasterized=False, edgecolor="face", linewidth=0.3)
     bar.outline.set_visible(False)  # type: ignore[operator]
     bar.set_ticks([0.03, 0.97], labels=list(ends))
     bar.ax.tick_params(length=0, colors=style.colours.quiet_ink)
     look.fonts(bar.ax, style, 0.85)
     none = style.translate("charts", "dotted: no data")
     _corner(axes, style, none)
-    return mesh
 
 
 def _corner(axes: Axes, style: ChartStyle, text: str) -> None:

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from fontTools.ttLib import TTFont
 
@@ -116,7 +117,10 @@ class Face:
     @cached_property
     def _tables(self) -> tuple[dict[int, str], dict[str, tuple[int, int]], int]:
         font = TTFont(self.file.path, fontNumber=self.file.index, lazy=True)
-        return dict(font.getBestCmap()), dict(font["hmtx"].metrics), int(font["head"].unitsPerEm)
+        cmap: dict[int, str] = font.getBestCmap() or {}
+        head: Any = font["head"]
+        widths: Any = font["hmtx"]
+        return cmap, widths.metrics, int(head.unitsPerEm)
 
     def has(self, char: str) -> bool:
         """Return whether the font draws ``char``."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +27,11 @@ def services(qapp: object) -> Iterator[QuietServices]:
     made = quiet_services(life(120, end=TODAY))
     yield made
     made.bridge.close()
+
+
+def test_the_window_starts_without_matplotlib() -> None:
+    code = "import sys, journal_app.ui.insights, journal_app.ui.share; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 
 def shown(qtbot: QtBot, services: QuietServices, width: int = 1200) -> InsightsPage:
