@@ -126,16 +126,7 @@ def test_every_label_is_one_token(ground: Ground, learned: WriterTokenizer) -> N
         assert all(len(reader.token_ids(text)) == 1 for text in verbaliser_tokens())
 
 
-@pytest.fixture
-def exact_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the engine keep keys and values in 32 bits, so that only the file itself is judged."""
-    start = llama._Context.__init__
-    fields = {"type_k": 0, "type_v": 0, "flash_attn_type": llama.lib.LLAMA_FLASH_ATTN_TYPE_DISABLED}
-    monkeypatch.setattr(llama._Context, "__init__", lambda *args, **given: start(*args, **given, **fields))
-
-
 @pytest.mark.parametrize(("precision", "most"), [("f32", 1e-3), ("f16", 1e-2)])
-@pytest.mark.usefixtures("exact_cache")
 def test_the_file_computes_what_pytorch_computes(
     precision: gguf_llama.Precision,
     most: float,
@@ -151,18 +142,7 @@ def test_the_file_computes_what_pytorch_computes(
     print(precision, agreement)
     assert agreement.texts == agreement.same_tokens == len(unseen)
     assert agreement.max_difference < most
-    assert agreement.same_predictions >= 0.995
-
-
-def test_the_engine_as_it_ships_agrees_too(
-    ground: Ground, learned: WriterTokenizer, model: Decoder, unseen: list[str]
-) -> None:
-    # The engine keeps keys and values in 16 bits; that costs some thousandths of a logit more.
-    path = ground.paths.gguf(ground.recipe, "F16")
-    agreement = gguf_llama.compare(path, model, learned, ground.recipe.data.tasks, unseen)
-    print("f16, as shipped", agreement)
-    assert agreement.max_difference < 2e-2
-    assert agreement.kl < 1e-4
+    assert agreement.kl < 1e-5
     assert agreement.same_predictions >= 0.995
 
 
