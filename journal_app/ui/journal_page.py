@@ -465,6 +465,7 @@ class JournalPage(QWidget):
                 reading_on=self._services.settings.read_entries,
                 read_me=self.view.read_me,
                 begun=entry_id is not None,
+                installed=self._services.reader is not None,
                 current_revision=current,
                 reflection=reflection,
                 failure=self._failure,

@@ -35,7 +35,7 @@ class PanelState:
 
     Attributes:
         state: ``empty`` (no entry), ``off`` (reading switched off), ``private`` (this entry is not
-            read), ``waiting``, ``failed``, ``short``, ``language``, ``read``.
+            read), ``missing`` (no model is installed), ``waiting``, ``failed``, ``short``, ``language``, ``read``.
         fresh: whether the analysis is of the text as it stands, so that its sentences can be shown.
     """
 
@@ -63,6 +63,7 @@ def panel_state(
     read_me: bool,
     begun: bool,
     current_revision: int,
+    installed: bool = True,
     reflection: Reflection | None = None,
     failure: str = "",
 ) -> PanelState:
@@ -75,6 +76,8 @@ def panel_state(
         return PanelState("private", **common)
     if not reading_on:
         return PanelState("off", **common)
+    if not installed:
+        return PanelState("missing", **common)
     if failure:
         return PanelState("failed", message=failure, **common)
     if analysis is None or analysis.model == RULES_ONLY:
@@ -265,6 +268,7 @@ class ReadingPanel(QWidget):
             "empty": self.tr("When you pause, what the reading finds appears here. There is no hurry."),
             "off": self.tr("Reading is off. You can switch it on in Settings."),
             "private": self.tr("This entry is not read, as you asked."),
+            "missing": self.tr("No model is installed, so nothing is estimated. Your writing is not affected."),
             "waiting": self.tr("This entry waits to be read."),
             "short": self.tr("There are too few words here to read anything into them."),
             "language": self.tr("The model does not read this language, so it says nothing about this entry."),
