@@ -5,10 +5,12 @@ match (negation, quotation, third person, past). Which level follows from the ma
 entry is decided in ``journal.safety``. Standard library only; no entry text is kept or logged.
 
 The pattern language of the English list works on words, lower case, apostrophes removed:
-``word`` ``a|b`` alternatives, ``so_many`` for words that belong together; ``$name`` a word class of the list; ``?`` after an item makes it
-optional; ``~3`` up to three words, none of them a negation or another person; ``..3`` up to three
-words of any kind; ``^`` the start of a clause; ``$stop`` its end, ``$full`` the end of a sentence or a comma; ``#`` a number. The Korean and Chinese
-lists are regular expressions on text without spaces, since spacing there is free.
+``word``, ``a|b`` alternatives, ``so_many`` for words that belong together; ``$name`` a word class of
+the list; ``?`` after an item makes it optional; ``~3`` up to three words, none of them a negation or
+another person; ``..3`` up to three words of any kind; ``^`` the start of a clause, ``$stop`` its end,
+``$full`` the end of a sentence or a comma; ``#`` a number; a pattern that begins with ``re:`` is a
+plain regular expression. The Korean and Chinese lists are regular expressions on text without
+spaces, since spacing there is free.
 """
 
 from __future__ import annotations
@@ -59,6 +61,7 @@ class Rule:
     topic: str
     standing: Standing
     patterns: tuple[re.Pattern[str], ...]
+    needs: tuple[tuple[frozenset[str], ...], ...]
     lower_by: frozenset[str]
     owns: bool
     cue: bool
@@ -146,37 +149,33 @@ def sentences(text: str) -> Iterator[tuple[int, int, bool]]:
 _LEET = str.maketrans({"1": "i", "!": "i", "3": "e", "0": "o", "@": "a", "$": "s", "5": "s", "4": "a", "7": "t"})
 _SPELLED = re.compile(r"(?<![a-z0-9'])(?:[a-z][ .\-_*]{1,2}){2,}[a-z](?![a-z0-9'])")
 _DRAWN = re.compile(r"([a-z])\1{2,}")
-_HIDDEN = (
-    "kill",
-    "suicide",
-    "suicidal",
-    "killing",
-    "killed",
-    "die",
-    "dying",
-    "dead",
-    "cutting",
-    "harm",
-    "rape",
-    "raped",
-    "death",
-    "hang",
-    "hurt",
-)
+_HIDDEN = {
+    3: ("die",),
+    4: ("kill", "dead", "harm", "rape", "hang", "hurt"),
+    5: ("dying", "raped", "death"),
+    6: ("killed",),
+    7: ("suicide", "killing", "cutting"),
+    8: ("suicidal",),
+}
 _MASKED = re.compile(r"[a-z]*[a-z0-9][*#@!$013457%][a-z0-9*#@!$%]+")
 _PAIRED = re.compile(r"(?<![a-z0-9])'((?:[^']|(?<=[a-z])'(?=[a-z])){2,300})'(?![a-z0-9])")
 _WORDS = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*|[,;:()\"]|--+|(?<= )-(?= )|[.!?]+")
 
 
-def words_of(sentence: str, *, respell: dict[str, str], vocabulary: frozenset[str] = frozenset()) -> list[str]:
-    """Return the words and marks of a folded sentence: apostrophes gone, spelled-out and masked words restored."""
+def is_disguised(folded: str) -> bool:
+    """Return whether a folded text holds spelled-out, masked or drawn-out words anywhere."""
+    return bool(_DRAWN.search(folded) or _SPELLED.search(folded) or _MASKED.search(folded))
+
+
+def words_of(
+    sentence: str, *, respell: dict[str, str], vocabulary: frozenset[str] = frozenset(), repair: bool = True
+) -> list[str]:
+    """Return the words and marks of a folded sentence: apostrophes gone, disguised words restored if ``repair``."""
     if "'" in sentence:
         sentence = _PAIRED.sub(r'"\1"', sentence)
-    if _DRAWN.search(sentence):
+    if repair:
         sentence = _DRAWN.sub(r"\1", sentence)
-    if _SPELLED.search(sentence):
         sentence = _SPELLED.sub(lambda m: _segment(re.sub(r"[^a-z]", "", m.group()), vocabulary) or m.group(), sentence)
-    if _MASKED.search(sentence):
         sentence = _MASKED.sub(lambda m: _unmask(m.group(), respell, vocabulary), sentence)
     out: list[str] = []
     for word in _WORDS.findall(sentence):
@@ -208,8 +207,8 @@ def _unmask(word: str, respell: dict[str, str], vocabulary: frozenset[str]) -> s
     plain = word.translate(_LEET)
     if plain.isalpha():
         return plain if plain in vocabulary or plain in respell else word
-    for target in _HIDDEN:
-        if len(target) == len(word) and all(a == b or not a.isalpha() for a, b in zip(word, target, strict=True)):
+    for target in _HIDDEN.get(len(word), ()):
+        if all(a == b or not a.isalpha() for a, b in zip(word, target, strict=True)):
             return target
     return word
 
@@ -226,6 +225,16 @@ _STOP = (
 _ENDS = {"$stop": _STOP, "$full": _FULL}
 _NUMBER = r"[1-9]\d+"
 _CLAUSE = r'(?:^| [,".]| (?:and|but|so|because|cause|that|then|or|like|cuz|coz|bc|now|if|honestly|today|tonight))'
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A pattern: its expression, the rarest words of which one must be there, all such sets, and its own "i"."""
+
+    expression: re.Pattern[str]
+    anchors: frozenset[str]
+    needs: tuple[frozenset[str], ...]
+    owns: bool
 
 
 def _longest(alternative: str) -> tuple[int, str]:
@@ -246,12 +255,13 @@ class _Compiler:
             return [phrase for part in self.classes[item[1:]] for phrase in self.alternatives(part)]
         return [item.replace("_", " ")]
 
-    def compile(self, pattern: str) -> tuple[re.Pattern[str], frozenset[str], bool]:
-        """Return the expression, the words of which one must be there, and whether it names its own subject."""
+    def compile(self, pattern: str) -> Compiled:
+        """Return one pattern ready to match; raise ``ValueError`` when it has no word that it always needs."""
         if pattern.startswith("re:"):
-            return re.compile(" " + pattern[3:].strip() + "(?= |$)"), frozenset(), False
+            return Compiled(re.compile(" " + pattern[3:].strip() + "(?= |$)"), frozenset(), (), False)
         out: list[str] = []
         best: tuple[float, frozenset[str]] | None = None
+        needs: list[frozenset[str]] = []
         owns = False
         for item in pattern.split():
             if item == "^":
@@ -280,11 +290,12 @@ class _Compiler:
             if "#" in rare:
                 continue
             cost = sum(3.0 if word in self.common else 0.01 for word in rare) / len(rare) + bool(rare & self.common)
+            needs.append(rare)
             if best is None or cost < best[0]:
                 best = (cost, rare)
         if best is None:
             raise ValueError(f"pattern {pattern!r} has no word that it always needs")
-        return re.compile("".join(out) + "(?= |$)"), best[1], owns
+        return Compiled(re.compile("".join(out) + "(?= |$)"), best[1], tuple(sorted(needs, key=len)), owns)
 
 
 def _strings(table: dict[str, Any], key: str) -> list[str]:
@@ -310,16 +321,18 @@ def load_list(path: Path) -> PhraseList:
     index: dict[str, list[tuple[int, int]]] = {}
     for row in data["rules"]:
         patterns: list[re.Pattern[str]] = []
+        needs: list[tuple[frozenset[str], ...]] = []
         owns = False
         for text in _strings(row, "patterns"):
             if not spaced:
                 patterns.append(re.compile(text))
                 continue
-            pattern, anchors, own = compiler.compile(text)
-            owns = owns or own
-            for anchor in anchors:
+            made = compiler.compile(text)
+            owns = owns or made.owns
+            for anchor in made.anchors:
                 index.setdefault(anchor, []).append((len(rules), len(patterns)))
-            patterns.append(pattern)
+            patterns.append(made.expression)
+            needs.append(made.needs)
         lower = frozenset(_strings(row, "lower_by")) if "lower_by" in row else frozenset(data["lower_by"])
         rules.append(
             Rule(
@@ -327,12 +340,13 @@ def load_list(path: Path) -> PhraseList:
                 row["topic"],
                 row["standing"],
                 tuple(patterns),
+                tuple(needs),
                 lower,
                 row.get("owns", owns),
                 row.get("cue", False),
             )
         )
-    idioms = tuple(compiler.compile(p)[0] if spaced else re.compile(p) for p in _strings(data, "idioms"))
+    idioms = tuple(compiler.compile(p).expression if spaced else re.compile(p) for p in _strings(data, "idioms"))
     join = data.get("join", {})
     characters = str.maketrans(*data["characters"]) if "characters" in data else {}
     return PhraseList(
@@ -376,22 +390,34 @@ def find(text: str) -> list[Hit]:
 def _find_words(text: str, phrases: PhraseList) -> list[Hit]:
     hits: list[Hit] = []
     quoted = False
+    repair = is_disguised(fold(text))
     for start, end, fresh in sentences(text):
         folded = fold(text[start:end])
         if fresh:
             quoted = folded.lstrip().startswith(">")
-        words = words_of(folded, respell=phrases.respell, vocabulary=phrases.vocabulary)
+        words = words_of(folded, respell=phrases.respell, vocabulary=phrases.vocabulary, repair=repair)
         line = " " + " ".join(words) + " "
         if phrases.joined is not None:
             line = phrases.joined.sub(lambda m: " " + phrases.join[m.group(1)], line)
-        found = {place for word in set(line.split()) & phrases.by_anchor.keys() for place in phrases.by_anchor[word]}
-        # Idioms are few and costly to look for: only a sentence in which something was found is searched for them.
-        if found and _match(line, sorted(found), quoted, phrases, start, end):
+        found = _candidates(set(line.split()), phrases)
+        # Idioms are many and costly to look for: only a sentence in which something was found is searched for them.
+        if found and _match(line, found, quoted, phrases, start, end):
             for idiom in phrases.idioms:
                 line = idiom.sub(" _", line)
-            hits += _match(line, sorted(found), quoted, phrases, start, end)
+            hits += _match(line, found, quoted, phrases, start, end)
         quoted ^= words.count('"') % 2 == 1
     return hits
+
+
+def _candidates(words: set[str], phrases: PhraseList) -> list[tuple[int, int]]:
+    """Return the patterns (rule, place) all of whose needed words are in the sentence."""
+    near = {place for word in words & phrases.by_anchor.keys() for place in phrases.by_anchor[word]}
+    rules = phrases.rules
+    return sorted(
+        (number, which)
+        for number, which in near
+        if not any(words.isdisjoint(need) for need in rules[number].needs[which])
+    )
 
 
 def _match(
@@ -449,6 +475,8 @@ def _find_unspaced(text: str, phrases: PhraseList) -> list[Hit]:
     for start, end, _fresh in sentences(text):
         line = re.sub(r"\s+", "", fold(text[start:end])).translate(phrases.characters)
         if not phrases.trigger.search(line):
+            continue
+        if not any(pattern.search(line) for rule in phrases.rules for pattern in rule.patterns):
             continue
         for idiom in phrases.idioms:
             line = idiom.sub("_", line)
