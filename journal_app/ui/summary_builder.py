@@ -5,7 +5,7 @@ Turns ticks and words into ``summary.Choices``; knows neither stores nor pages.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, QDate, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QDate, Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -65,9 +65,10 @@ class QuoteList(QListWidget):
         self._fit()
 
     def _fit(self) -> None:
-        need = sum(self.sizeHintForRow(i) + 2 * self.spacing() for i in range(self.count())) + 8
-        height = min(LIST_HEIGHT, need)
-        if self.maximumHeight() != height:
+        # Sizes of wrapped sentences are known only once they are laid out in the present width.
+        self.doItemsLayout()
+        height = min(LIST_HEIGHT, self.contentsSize().height() + 6)
+        if self.count() and self.maximumHeight() != height:
             self.setFixedHeight(height)
 
     def show_quotes(self, quotes: tuple[Quote, ...], *, ticked: bool = False) -> None:
@@ -85,7 +86,7 @@ class QuoteList(QListWidget):
             self.addItem(item)
         self.blockSignals(False)
         self.setVisible(bool(quotes))
-        self._fit()
+        QTimer.singleShot(0, self._fit)
 
     def ticked(self) -> tuple[Quote, ...]:
         """Return what is ticked."""
