@@ -29,6 +29,9 @@ TECHNIQUES: tuple[str, ...] = (
 PLEASANT: frozenset[str] = frozenset({"joy", "excitement", "gratitude", "love", "pride", "calm", "hope"})
 """Feelings that need no comfort; surprise counts as neither pleasant nor heavy."""
 
+PLAIN: frozenset[str] = frozenset({"surprise", "calm"})
+"""Feelings of an ordinary day."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reflection:
@@ -204,7 +207,7 @@ def _fit(card: Card, feelings: Sequence[str], heavy: bool) -> float:
             score += 4.0 / (1 + rank)
     if not feelings:
         # Nothing stood out: a noticing card, never comfort for a grief that is not there.
-        score += 3.0 if not card.feelings else -3.0
+        score += 3.0 if not card.feelings else 2.9 if set(card.feelings) <= PLAIN else -3.0
     elif not card.feelings:
         score += 0.5
     if heavy and set(card.feelings) & PLEASANT:
