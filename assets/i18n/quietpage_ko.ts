@@ -655,12 +655,28 @@
         <source>Country</source>
         <translation>나라</translation>
     </message>
+    <message>
+        <source>My own people and numbers</source>
+        <translation>나의 사람들과 번호</translation>
+    </message>
+    <message>
+        <source>A friend, a doctor, a line that you know</source>
+        <translation>친구, 의사, 아는 상담 전화</translation>
+    </message>
+    <message>
+        <source>Kept inside the encrypted journal and shown on the help panel.</source>
+        <translation>암호화된 일기 안에 두고 도움 칸에 보여 줍니다.</translation>
+    </message>
 </context>
 <context>
     <name>HelpPanel</name>
     <message>
         <source>A way to help</source>
         <translation>도움을 받는 길</translation>
+    </message>
+    <message>
+        <source>My own people and numbers</source>
+        <translation>나의 사람들과 번호</translation>
     </message>
     <message>
         <source>Nothing was sent to anyone. You can go on writing.</source>

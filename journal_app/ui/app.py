@@ -338,6 +338,9 @@ class Session(QObject):
             self.start_scene_after_sample()
         else:
             self.show_unlock()
+        clipboard = QGuiApplication.clipboard()
+        if clipboard.ownsClipboard():
+            clipboard.clear()  # words copied from the journal do not outlive the lock
         services.close()
         if self._scratch is not None and sample:
             shutil.rmtree(self._scratch, ignore_errors=True)
@@ -359,6 +362,12 @@ class Session(QObject):
         if workspace is None or self.services is None:
             return True
         return workspace.flush(FLUSH_S) or self._give_up(self.tr("Quit without them"))
+
+    def store_words(self, *_manager: object) -> None:
+        """Store every word now (the desktop session ends)."""
+        workspace = self.workspace()
+        if workspace is not None:
+            workspace.flush(FLUSH_S)
 
     def shutdown(self) -> None:
         """End everything that is open; called once when the application quits."""
@@ -499,6 +508,7 @@ def run(
     session.start()
     collector = Collector(session.idle)
     app.aboutToQuit.connect(session.shutdown)
+    app.commitDataRequest.connect(session.store_words)
 
     def leave(_number: int, _frame: object) -> None:
         QTimer.singleShot(0, app, app.quit)

@@ -10,11 +10,14 @@ import datetime as dt
 from collections.abc import Sequence
 
 from PySide6.QtCore import QLocale, Qt, Signal
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from journal_app.journal import safety
 from journal_app.ui import i18n
 from journal_app.ui.widgets import add_all, button, card, centred, clear, label, row, scroll
+
+OWN_HELP = "help.own"
+"""The private setting, inside the vault, that holds the people and numbers the writer pinned."""
 
 LEVELS = ("none", "gentle", "clear", "urgent")
 
@@ -27,7 +30,10 @@ def country_of(setting: str) -> str:
 def country_name(code: str) -> str:
     """Return a country's own name for its ISO code, or the code."""
     territory = QLocale.codeToTerritory(code)
-    return QLocale.territoryToString(territory) if territory != QLocale.Country.AnyTerritory else code
+    if territory == QLocale.Country.AnyTerritory:
+        return code
+    own = QLocale(QLocale().language(), territory)
+    return own.nativeTerritoryName() if own.territory() == territory else QLocale.territoryToString(territory)
 
 
 def language_of(text: str) -> str:
@@ -123,13 +129,16 @@ class HelpPage(QWidget):
 
     Signals:
         back: the reader wants to return (the unlock page shows a way back).
-        country_changed: an ISO code was chosen.
+        country_changed: an ISO code was chosen. own_changed: the writer's own people and numbers.
     """
 
     back = Signal()
     country_changed = Signal(str)
+    own_changed = Signal(str)
 
-    def __init__(self, country: str, parent: QWidget | None = None, *, way_back: bool = False) -> None:
+    def __init__(
+        self, country: str, parent: QWidget | None = None, *, way_back: bool = False, own: str | None = None
+    ) -> None:
         super().__init__(parent)
         outer = QHBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -164,9 +173,28 @@ class HelpPage(QWidget):
         inner.addLayout(chooser)
         self._lines = HelpLines(self._country.currentData() or current)
         inner.addWidget(self._lines)
+        if own is not None:
+            inner.addWidget(label(self.tr("My own people and numbers"), "heading"))
+            self._own = QPlainTextEdit(own)
+            self._own.setPlaceholderText(self.tr("A friend, a doctor, a line that you know"))
+            self._own.setAccessibleName(self.tr("My own people and numbers"))
+            self._own.setTabChangesFocus(True)
+            self._own.setFixedHeight(96)
+            self._own.textChanged.connect(self._on_own)
+            inner.addWidget(self._own)
+            inner.addWidget(label(self.tr("Kept inside the encrypted journal and shown on the help panel."), "hint"))
         inner.addWidget(Grounding())
         inner.addStretch(1)
         outer.addWidget(scroll(body))
+
+    def wipe(self) -> None:
+        """Forget the writer's own people."""
+        if hasattr(self, "_own"):
+            self._own.blockSignals(True)
+            self._own.clear()
+
+    def _on_own(self) -> None:
+        self.own_changed.emit(self._own.toPlainText())
 
     def _chosen(self) -> None:
         code = str(self._country.currentData())
@@ -193,13 +221,18 @@ class HelpPanel(QFrame):
         self._column.setContentsMargins(16, 16, 16, 12)
         self._column.setSpacing(10)
         self._shown: tuple[object, ...] = ()
+        self._own = ""
         self.level = "none"
         self.softened = False
         self.hide()
 
+    def set_own(self, people: str) -> None:
+        """Take the writer's own people and numbers; shown from the next time on."""
+        self._own = people
+
     def show_crisis(self, crisis: safety.Crisis, *, country: str, language: str, softened: bool) -> None:
         """Show what was noticed and where help is; ``softened`` after "this is not about me now"."""
-        wanted = (crisis.level, crisis.reasons, crisis.topics, country, language, softened)
+        wanted = (crisis.level, crisis.reasons, crisis.topics, country, language, softened, self._own)
         if wanted == self._shown:
             self.setVisible(crisis.level != "none")
             return
@@ -218,6 +251,10 @@ class HelpPanel(QFrame):
         text = safety.crisis_text(crisis.level, language, crisis.topics)
         if text:
             self._column.addWidget(label(text))
+        if self._own.strip():
+            frame, inner = card(margin=12, spacing=3)
+            add_all(inner, label(self.tr("My own people and numbers"), "hint"), label(self._own.strip(), "heading"))
+            self._column.addWidget(frame)
         self._column.addWidget(HelpLines(country, crisis.topics, language))
         self._column.addWidget(Grounding())
         if not text:

@@ -17,7 +17,7 @@ from journal_app.ui.bridge import EntryGone, EntryRead, EntrySaved, Job, Reading
 from journal_app.ui.calendar import DayMark, MonthView
 from journal_app.ui.entry_list import EntryList, EntryModel
 from journal_app.ui.entry_view import EntryView
-from journal_app.ui.help_card import LEVELS, country_of, language_of
+from journal_app.ui.help_card import LEVELS, OWN_HELP, country_of, language_of
 from journal_app.ui.reading_panel import PANEL_WIDTH, ReadingPanel, panel_state
 from journal_app.ui.saver import NewEntry, SaveFailed
 from journal_app.ui.services import Services
@@ -97,6 +97,7 @@ class JournalPage(QWidget):
         self.model.reload()
         self._load_marks()
         services.bridge.query(_tag_names, self.view.set_known_tags)
+        self.panel.help.set_own(own_help(services.store))
         self._show_reading()
 
     # what the workspace calls ------------------------------------------------------------
@@ -524,7 +525,14 @@ class JournalPage(QWidget):
             self._wants_panel = settings.panel_open
             self._fold()
         self._show_reading()
-        self.view.editor.take_theme(settings.writing_width)
+
+
+def own_help(store: Store) -> str:
+    """Return the people and numbers that the writer pinned, or nothing while the disk refuses."""
+    try:
+        return str(store.setting(OWN_HELP, ""))
+    except VaultError:
+        return ""
 
 
 def _tag_names(store: Store) -> list[str]:

@@ -15,8 +15,8 @@ from PySide6.QtCore import QCoreApplication, QSize, Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QStackedWidget, QToolButton, QVBoxLayout, QWidget
 
-from journal_app.ui.help_card import HelpPage
-from journal_app.ui.journal_page import JournalPage
+from journal_app.ui.help_card import OWN_HELP, HelpPage
+from journal_app.ui.journal_page import JournalPage, own_help
 from journal_app.ui.main_window import redraw_icons
 from journal_app.ui.services import Services
 from journal_app.ui.widgets import tool
@@ -97,7 +97,7 @@ class Workspace(QWidget):
         """Return a place, making it on the first visit."""
         if name not in self._pages:
             if name == "help":
-                made: QWidget = HelpPage(self._services.settings.country)
+                made: QWidget = self._make_help()
             else:
                 place = next(p for p in built_places() if p.name == name)
                 made = getattr(importlib.import_module(place.module), place.page)(self._services)
@@ -117,6 +117,15 @@ class Workspace(QWidget):
     def show_help(self) -> None:
         """Show the help lines in full."""
         self.go("help")
+
+    def _make_help(self) -> HelpPage:
+        made = HelpPage(self._services.settings.country, own=own_help(self._services.store))
+        made.own_changed.connect(self._keep_own_help)
+        return made
+
+    def _keep_own_help(self, people: str) -> None:
+        self._services.saver.set_setting(OWN_HELP, people)
+        self.journal.panel.help.set_own(people)
 
     def show_day(self, local_date: str) -> None:
         """Show a day in the Journal (asked for by a chart)."""
