@@ -233,7 +233,7 @@ def _find(store: Store, which: str) -> list[Entry]:
         found = [exact] if exact else [e for e in store.entries() if e.id.startswith(which.lower())]
         if len(found) > 1:
             raise UsageError("More than one entry begins with that id; give more of it.")
-    if not found:
+    if not found or not which:
         raise UsageError("There is no such entry.")
     return found
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import datetime as dt
+import errno
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,16 +54,19 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (ModelError, output.EXIT_MODEL),
     (UsageError, output.EXIT_USAGE),
 )
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
+_PR_SET_DUMPABLE = 4
 
 
 def main(argv: Sequence[str] | None = None, services: Services | None = None) -> int:
     """Run one command and return its exit code; known failures are told in one sentence."""
-    _no_core_dumps()
+    output.open_closed_streams()
     parser = make_parser()
     try:
         options = parser.parse_args(argv)
     except SystemExit as stop:  # argparse has said what is wrong, or has shown the help
         return stop.code if isinstance(stop.code, int) else output.EXIT_USAGE
+    _keep_memory_private()
     out = Output()
     try:
         code = _command(options)(options, services or Services(), out)
@@ -87,6 +92,10 @@ def _told(error: Exception, out: Output) -> int:
         if isinstance(error, kind):
             out.note(str(error))
             return code
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        out.give_up()
+        out.note(f"The result cannot be written: {error.strerror}. The journal is safe.")
+        return output.EXIT_WRITE
     # The kind alone: an unexpected message may hold words of the journal or a path.
     where = error.__traceback__
     while where is not None and where.tb_next is not None:
@@ -216,10 +225,14 @@ def _period_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _date(text: str) -> str:
+    # A year mistyped by thousands would make every chart count the days in between.
     try:
-        return dt.date.fromisoformat(text).isoformat()
+        day = dt.date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError("not a date like 2026-03-14") from None
+    if not 1900 <= day.year <= 2199:
+        raise argparse.ArgumentTypeError("not a date from 1900 to 2199")
+    return day.isoformat()
 
 
 def _time(text: str) -> str:
@@ -230,20 +243,31 @@ def _time(text: str) -> str:
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
+    if not _short_number(text) or int(text) < 1:
         raise argparse.ArgumentTypeError("not a number from 1")
     return int(text)
 
 
 def _descriptor(text: str) -> int:
-    if not text.isdecimal():
+    if not _short_number(text):
         raise argparse.ArgumentTypeError("not the number of a descriptor")
     return int(text)
 
 
-def _no_core_dumps() -> None:
-    """Keep the system from writing this process's memory, with its key and texts, to the disk."""
-    if sys.platform != "win32":
-        import resource
+def _short_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= 9
 
-        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+def _keep_memory_private() -> None:
+    """Keep this process's memory, with its key and texts, off the disk and from other programs of the same person.
+
+    The limit alone does not hold where core dumps go to a program; a process that is not dumpable makes
+    none at all, and on Linux nobody but root can read its memory, the model's process included.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

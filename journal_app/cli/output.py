@@ -24,6 +24,20 @@ EXIT_MODEL = 9
 EXIT_INTERRUPTED = 130
 
 
+def open_closed_streams() -> None:
+    """Put the null device where a standard stream was closed.
+
+    Otherwise the next file to be opened (the journal's lock, a pipe to the model) would get the stream's
+    number, and what is printed would go there.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - lives as long as the process
+
+
 class Output:
     """The two streams of a command."""
 

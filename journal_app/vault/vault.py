@@ -114,8 +114,15 @@ class Vault:
 
 
 def exists(folder: Path) -> bool:
-    """Tell whether there is a journal, or any part of one, in ``folder``."""
-    return any((folder / name).exists() for name in (DATABASE, KEYS, KEYS_COPY))
+    """Tell whether there is a journal, or any part of one, in ``folder``.
+
+    A folder that cannot be looked into is taken for one that holds a journal: nothing may be made
+    there, and :func:`unlock` says what is wrong.
+    """
+    try:
+        return any((folder / name).exists() for name in (DATABASE, KEYS, KEYS_COPY))
+    except OSError:
+        return True
 
 
 def create(folder: Path, passphrase: str, *, kdf: KdfParams | None = None) -> tuple[Vault, str]:
@@ -199,8 +206,9 @@ def _check_passphrase(passphrase: str) -> None:
 
 
 def _check_parts(folder: Path) -> None:
-    has_keys = (folder / KEYS).exists() or (folder / KEYS_COPY).exists()
-    has_database = (folder / DATABASE).exists()
+    with _reading():
+        has_keys = (folder / KEYS).exists() or (folder / KEYS_COPY).exists()
+        has_database = (folder / DATABASE).exists()
     if not has_keys and not has_database:
         raise VaultMissing("There is no journal in this place. Check the place, or make a new journal.")
     if not has_keys:
@@ -394,8 +402,10 @@ def _take_lock(folder: Path) -> BinaryIO:
     The system gives it up as well when this process ends in whatever way, so a crash leaves
     nothing to clear away.
     """
+    # Not through a link: it could make an empty file anywhere, or let two programs in.
+    flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
     with _writing():
-        guard = os.fdopen(os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600), "r+b", buffering=0)
+        guard = os.fdopen(os.open(folder / LOCK, flags, 0o600), "r+b", buffering=0)
     try:
         if os.name == "nt":
             import msvcrt

@@ -417,3 +417,19 @@ def test_the_key_is_in_no_file(closed):
             data = path.read_bytes()
             assert not any(needle in data for needle in needles), path.name
     opened.lock()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="symbolic links")
+def test_the_lock_is_not_taken_through_a_link(closed, tmp_path):
+    (closed / vault.LOCK).unlink()
+    (closed / vault.LOCK).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(VaultError):
+        vault.unlock(closed, PASSPHRASE)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_place_that_cannot_be_looked_at_is_told_in_words(tmp_path):
+    place = tmp_path / ("x" * 300)  # too long a name; a folder of another user fails in the same way
+    assert vault.exists(place)
+    with pytest.raises(DamagedVault, match="cannot be read"):
+        vault.unlock(place, PASSPHRASE)
