@@ -137,6 +137,7 @@ class ChartCard(QWidget):
         self._screen = screen
         self._trend: trends.Trend | None = None
         self._job: Job | None = None
+        self._again = False
         frame, inside = card(margin=16, spacing=6)
         column(self).addWidget(frame)
         self._title = label("", "heading")
@@ -191,23 +192,30 @@ class ChartCard(QWidget):
         self.draw()
 
     def draw(self) -> None:
-        """Ask the work lane for a picture of the present size."""
+        """Ask the work lane for a picture of the present size.
+
+        One drawing is under way at a time, and it is never thrown away for a mere change of size:
+        a picture a little stretched is better than none while the columns settle.
+        """
         if self._trend is None or not self.view.isVisible():
             return
         if self._job is not None:
-            self._job.cancel()
+            self._again = True
+            return
+        self._again = False
         trend, screen, services = self._trend, self._screen, self._services
         width, height, ratio = self.view.width(), self.view.height(), self.view.devicePixelRatioF()
 
-        def work() -> tuple[Drawn, float]:
-            return screen.draw(trend, chart_style(services), width, height, ratio), ratio
+        def work() -> tuple[trends.Trend, Drawn, float]:
+            return trend, screen.draw(trend, chart_style(services), width, height, ratio), ratio
 
-        self._job = self._services.bridge.run(work, self._on_drawn, self._on_failed)
+        self._job = self._services.bridge.run(work, self._on_drawn, self._on_draw_failed)
 
     def wipe(self) -> None:
         """Forget everything that came from the journal, pictures still on their way included."""
         if self._job is not None:
             self._job.cancel()
+            self._job = None
         self._trend = None
         self.view.clear()
         self.table.clear()
@@ -303,8 +311,17 @@ class ChartCard(QWidget):
         if day is not None:
             self.open_day.emit(day)
 
-    def _on_drawn(self, result: tuple[Drawn, float]) -> None:
-        self.view.show_drawn(*result)
+    def _on_drawn(self, result: tuple[trends.Trend, Drawn, float]) -> None:
+        trend, drawn, ratio = result
+        self._job = None
+        if trend is self._trend:
+            self.view.show_drawn(drawn, ratio)
+        if self._again:
+            self.draw()
+
+    def _on_draw_failed(self, error: Exception) -> None:
+        self._job = None
+        self._on_failed(error)
 
     def _on_saved(self, _result: object) -> None:
         self._say(self.tr("Saved. The file is not encrypted."))

@@ -33,9 +33,11 @@ class Editor(QTextEdit):
 
     Signals:
         edited: the writer changed the text (not emitted while a text is being loaded).
+        fitted: pixels left free at each side of the measure.
     """
 
     edited = Signal()
+    fitted = Signal(int)
 
     def __init__(self, theme: Theme, characters: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -175,6 +177,7 @@ class Editor(QTextEdit):
         margins = self.viewportMargins()
         if (margins.left(), margins.top(), margins.right(), margins.bottom()) != wanted:
             self.setViewportMargins(*wanted)
+            self.fitted.emit(side)
         frame = self.document().rootFrame().frameFormat()
         bottom = max(32, self.height() // 8)
         if frame.bottomMargin() != bottom:

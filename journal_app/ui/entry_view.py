@@ -66,6 +66,7 @@ class EntryView(QWidget):
         self._dirty = False
         self.editor = Editor(services.theme, services.settings.writing_width)
         self.editor.edited.connect(self._on_edited)
+        self.editor.fitted.connect(self._on_fitted)
         self._save_timer = self._timer(SAVE_AFTER_MS, self.save)
         self._cap_timer = self._timer(SAVE_AT_LEAST_MS, self.save)
         self._pause_timer = self._timer(PAUSE_MS, self._on_paused)
@@ -184,7 +185,17 @@ class EntryView(QWidget):
         """Offer the journal's tags while one is typed."""
         self._known.setStringList(list(tags))
 
+    def add_edges(self, left: QWidget, right: QWidget) -> None:
+        """Put a control at each end of the line above the text."""
+        self._head.insertWidget(0, left)
+        self._head.addWidget(right)
+
     # pieces ------------------------------------------------------------------------------
+
+    def _on_fitted(self, side: int) -> None:
+        """Let the lines above and below the text begin and end where the text does."""
+        self._head.setContentsMargins(max(16, side - 10), 12, max(16, side - 16), 4)
+        self._foot.setContentsMargins(max(28, side), 8, max(24, side - 10), 12)
 
     def _timer(self, interval: int, slot: object) -> QTimer:
         made = QTimer(self)
@@ -195,7 +206,7 @@ class EntryView(QWidget):
 
     def _make_head(self) -> QWidget:
         head = QWidget()
-        line = QHBoxLayout(head)
+        line = self._head = QHBoxLayout(head)
         line.setContentsMargins(20, 12, 16, 4)
         line.setSpacing(8)
         self._date = button("", self._edit_when, "quiet")
@@ -248,7 +259,7 @@ class EntryView(QWidget):
 
     def _make_foot(self) -> QWidget:
         foot = QWidget()
-        column = QVBoxLayout(foot)
+        column = self._foot = QVBoxLayout(foot)
         column.setContentsMargins(32, 8, 24, 12)
         column.setSpacing(4)
         line = row(4)

@@ -260,16 +260,13 @@ class JournalPage(QWidget):
         column = QVBoxLayout(middle)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        self._bar = QWidget()
-        bar = QHBoxLayout(self._bar)
-        bar.setContentsMargins(16, 8, 16, 0)
+        self._message = label("", "note")
+        self._message.setContentsMargins(24, 8, 24, 0)
+        self._message.hide()
+        column.addWidget(self._message)
         self._show_sidebar = tool("journal", self.tr("Calendar and list"), self.toggle_sidebar)
         self._show_panel = tool("panel", self.tr("Reading panel (F9)"), self.toggle_panel)
-        self._message = label("", "note")
-        bar.addWidget(self._show_sidebar)
-        bar.addWidget(self._message, 1)
-        bar.addWidget(self._show_panel)
-        column.addWidget(self._bar)
+        self.view.add_edges(self._show_sidebar, self._show_panel)
         column.addWidget(self.view, 1)
         self._undo = QFrame()
         self._undo.setProperty("role", "card")
@@ -312,7 +309,6 @@ class JournalPage(QWidget):
         self.panel.setVisible(panel)
         self._show_sidebar.setVisible(not sidebar)
         self._show_panel.setVisible(not panel)
-        self._bar.setVisible(not sidebar or not panel or bool(self._message.text()))
 
     def _on_event(self, event: object) -> None:
         if isinstance(event, EntrySaved):
@@ -382,7 +378,7 @@ class JournalPage(QWidget):
 
     def _say(self, text: str) -> None:
         self._message.setText(text)
-        self._fold()
+        self._message.show()
 
     def _show_nothing(self) -> None:
         self._nothing.setVisible(self.model.empty and not self._search.text())

@@ -155,13 +155,14 @@ class PageView(QWidget):
 
     def _font(self, face: str, size: float) -> QFont:
         if (face, size) not in self._cuts:
-            file = self._fonts.face(face).file
+            cut = self._fonts.face(face)
+            file = cut.file
             if not QFontDatabase.hasFamily(file.family):
                 QFontDatabase.addApplicationFont(file.path)
             made = QFont(file.family)
             made.setPixelSize(round(size * _FINE))
-            made.setItalic(face == "italic")
-            made.setBold(face == "sans-bold")
+            made.setItalic(cut.italic)
+            made.setBold(cut.bold)
             made.setKerning(False)
             made.setHintingPreference(QFont.HintingPreference.PreferNoHinting)
             self._cuts[face, size] = made
