@@ -17,7 +17,7 @@ from journal_app.contract.prompts import CONTROL_TOKENS, prefix, question
 from journal_app.contract.tasks import TASKS, verbaliser_tokens
 from journal_app.inference import llama
 from tests.support.decoder_ground import FEELS, Ground, feeling_line, lay, quiet
-from trainer import cli, decoder, gguf_llama
+from trainer import cli, decoder, evaluate, gguf_llama, quantize
 from trainer.config import TrainerError
 from trainer.corpora.files import read_rows
 from trainer.decoder_model import Decoder, load_model
@@ -38,7 +38,11 @@ def command(ground: Ground, stage: str = "run") -> int:
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
     """A finished run, corpora to package, by the command that people type."""
     ground = lay(tmp_path_factory.mktemp("decoder"))
-    assert command(ground) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        # A model this small gains nothing from more threads, and on a busy machine they wait for each other spinning.
+        patch.setattr(quantize, "THREADS", 1)
+        patch.setattr(evaluate, "THREADS", 1)
+        assert command(ground) == 0
     return ground
 
 
