@@ -81,7 +81,6 @@ class PhraseList:
     joined: re.Pattern[str] | None = None
     vocabulary: frozenset[str] = frozenset()
     characters: dict[int, str] = field(default_factory=dict)
-    trigger: re.Pattern[str] = re.compile("")
 
 
 # ---------------------------------------------------------------------------------------------
@@ -116,7 +115,7 @@ def _fold_table() -> dict[int, str]:
     table.update({ord(c): '"' for c in "“”„‟«»″＂「」『』《》〈〉"})
     table.update({ord(c): " " for c in "\u00a0\u2002\u2003\u2009\u202f\u3000\t"})
     table.update({ord(c): "-" for c in "‐‑‒–—―−"})
-    table[ord("…")] = "."
+    table[ord("…")] = "..."
     return table
 
 
@@ -132,7 +131,8 @@ def fold(text: str) -> str:
     return _INVISIBLE.sub("", text.translate(_FOLD))
 
 
-_SENTENCE = re.compile(r"[^.!?。！？．…\n]+(?:[.!?。！？．…]+[\"'”’」』)\]]*|\n|$)")
+# Dots in a row and a mark inside a word ("k!ll", "k.i.l.l") do not end a sentence.
+_SENTENCE = re.compile(r"(?:[^.!?。！？…\n]|\.{2,}|…|[.!?](?=[^\W_]))+(?:[.!?。！？]+[\"'”’」』)\]]*|\n|$)")
 
 
 def sentences(text: str) -> Iterator[tuple[int, int, bool]]:
@@ -185,7 +185,7 @@ def words_of(
         elif word == '"':
             out.append(word)
         else:
-            out.append("." if word[0] in ".!?" else ",")
+            out.append("." if word[0] in ".!?" and word[:2] != ".." else ",")
     return out
 
 
@@ -360,7 +360,6 @@ def load_list(path: Path) -> PhraseList:
         re.compile(f" ({'|'.join(sorted(join, key=_longest))})(?= )") if join else None,
         frozenset(compiler.vocabulary),
         characters,
-        re.compile(data.get("trigger", "")),
     )
 
 
@@ -474,8 +473,6 @@ def _find_unspaced(text: str, phrases: PhraseList) -> list[Hit]:
     hits: list[Hit] = []
     for start, end, _fresh in sentences(text):
         line = re.sub(r"\s+", "", fold(text[start:end])).translate(phrases.characters)
-        if not phrases.trigger.search(line):
-            continue
         if not any(pattern.search(line) for rule in phrases.rules for pattern in rule.patterns):
             continue
         for idiom in phrases.idioms:

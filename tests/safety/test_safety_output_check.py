@@ -13,7 +13,7 @@ CLEAN = [
     ("en", "That reads like a long day with one warm corner in it. What made the corner warm?"),
     (
         "en",
-        "The call with your brother seems to have stayed with you, even after dinner. What would you have liked to say?",
+        "The call with your brother seems to have stayed with you. What would you have liked to say?",
     ),
     ("en", "It makes sense to feel torn when two people you love want different things."),
     ("en", "You kept going with little sleep and a full inbox. What could wait until Thursday?"),

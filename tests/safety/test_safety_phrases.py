@@ -138,6 +138,6 @@ def test_sentences_cover_the_text_and_long_ones_overlap():
 
 
 def test_fold_keeps_plain_text():
-    assert phrases.fold("Ｉ Ｗａｎｔ “tea”, naïve café…") == 'i want "tea", naive cafe.'
+    assert phrases.fold("Ｉ Ｗａｎｔ “tea”, naïve café…") == 'i want "tea", naive cafe...'
     assert phrases.fold("ki\u200bll") == "kill"
     assert phrases.fold("한글 漢字") == "한글 漢字"
