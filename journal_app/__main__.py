@@ -16,7 +16,14 @@ from journal_app import __version__
 def main(argv: list[str] | None = None) -> int:
     """Run Quiet Page; return the exit code (see ``docs/cli.md``)."""
     arguments = sys.argv[1:] if argv is None else argv
-    window = argparse.ArgumentParser(prog="quietpage", add_help=False)
+    if arguments[:1] == ["--model-process"]:
+        # A frozen program has no `python -c`: it starts itself as the model's process.
+        from journal_app.inference.worker import main as serve_model
+
+        sys.argv = [sys.argv[0], *arguments[1:]]
+        serve_model()
+        return 0
+    window = argparse.ArgumentParser(prog="quietpage", add_help=False, allow_abbrev=False)
     window.add_argument("--journal", type=Path)
     options, rest = window.parse_known_args(arguments)
     if rest:

@@ -24,7 +24,7 @@ ALLOWED = {
     "ui": {"contract", "inference", "vault", "journal", "charts", "exchange", "launch", "system_libraries"},
     "trainer": {"contract", "inference", "journal.safety", "journal.output_check", "journal.retrieval"},
     # The doors: they choose which part to start.
-    "__main__": {"cli", "launch"},
+    "__main__": {"cli", "inference.worker", "launch"},
     "launch": {"cli", "ui", "system_libraries"},
     "system_libraries": set(),
     "assets": set(),

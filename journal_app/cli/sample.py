@@ -73,7 +73,8 @@ def _fresh_journal(out: Path) -> Vault:
 
 def _read_everything(vault: Vault, store: Store) -> bool:
     """Let the analysis service read the whole queue; return False when the model failed."""
-    reader = ModelProcess(models.embedded_reader())
+    model = models.embedded_model()
+    reader = ModelProcess(model.path, sha256=model.sha256)
     events: queue.Queue[AnalysisEvent] = queue.Queue()
     library = reflection.Library.load(assets.path("reflections"))
     service = AnalysisService(vault.store, reader, events.put, library=library)
