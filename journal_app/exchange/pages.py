@@ -11,12 +11,9 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
-
-from fontTools.ttLib import TTFont
 
 from journal_app import palette
-from journal_app.charts.style import FontFile, font_file
+from journal_app.charts.style import FontFile, FontMetrics, font_file
 from journal_app.exchange.document import Block, Document, Facts, Heading, PageBreak, Paragraph, Picture, Quotes
 from journal_app.journal.trends import Trend
 
@@ -36,11 +33,10 @@ _BUNDLED: dict[str, tuple[str, bool, bool]] = {
 }
 """Fonts that come with matplotlib, so that every computer has them: family, bold, italic."""
 
-CJK_FAMILIES: tuple[str, ...] = (
-    "Noto Serif CJK KR",
+CJK_SERIF: tuple[str, ...] = ("Noto Serif CJK KR", "Noto Serif KR", "NanumMyeongjo", "AppleMyungjo", "Batang")
+CJK_SANS: tuple[str, ...] = (
     "Noto Sans CJK KR",
     "Noto Sans KR",
-    "NanumMyeongjo",
     "NanumGothic",
     "Malgun Gothic",
     "Apple SD Gothic Neo",
@@ -50,7 +46,9 @@ CJK_FAMILIES: tuple[str, ...] = (
     "PingFang TC",
     "Droid Sans Fallback",
 )
-_TRADITIONAL = ("Noto Serif CJK TC", "Noto Sans CJK TC", "Noto Sans TC", "Microsoft JhengHei", "PingFang TC")
+TRADITIONAL_SERIF: tuple[str, ...] = ("Noto Serif CJK TC", "Noto Serif TC", "Songti TC", "PMingLiU")
+TRADITIONAL_SANS: tuple[str, ...] = ("Noto Sans CJK TC", "Noto Sans TC", "Microsoft JhengHei", "PingFang TC")
+"""Fonts of the computer for Korean and Chinese, tried in order; in a Chinese document the latter come first."""
 
 _COLOURS = palette.LIGHT
 _WIDE = r"\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
@@ -110,26 +108,23 @@ class Page:
 class Face:
     """One font: its file, which characters it has and how wide they are."""
 
-    def __init__(self, name: str, file: FontFile) -> None:
+    def __init__(self, name: str, file: FontFile, *, bold: bool = False, italic: bool = False) -> None:
         self.name = name
         self.file = file
+        self.bold = bold
+        self.italic = italic
 
     @cached_property
-    def _tables(self) -> tuple[dict[int, str], dict[str, tuple[int, int]], int]:
-        font = TTFont(self.file.path, fontNumber=self.file.index, lazy=True)
-        cmap: dict[int, str] = font.getBestCmap() or {}
-        head: Any = font["head"]
-        widths: Any = font["hmtx"]
-        return cmap, widths.metrics, int(head.unitsPerEm)
+    def _metrics(self) -> FontMetrics:
+        return FontMetrics(self.file)
 
     def has(self, char: str) -> bool:
         """Return whether the font draws ``char``."""
-        return ord(char) in self._tables[0]
+        return self._metrics.advance(char) is not None
 
     def width(self, text: str, size: float) -> float:
         """Return the width of ``text`` in points at ``size`` points; no kerning, as it is drawn."""
-        cmap, metrics, units = self._tables
-        return sum(metrics[cmap[ord(char)]][0] for char in text) * size / units
+        return sum(self._metrics.advance(char) or 0.0 for char in text) * size
 
 
 class Fonts:
@@ -141,12 +136,27 @@ class Fonts:
             file = font_file(family, bold=bold, italic=italic)
             if file is None:
                 raise OSError(f"the font {family}, which comes with matplotlib, is not installed")
-            self._faces[name] = Face(name, file)
-        first = _TRADITIONAL if language.lower().startswith("zh") else ()
-        found = (font_file(family) for family in dict.fromkeys([*first, *CJK_FAMILIES]))
-        self._wide = [Face(f"wide{i}", file) for i, file in enumerate(file for file in found if file)]
-        self._faces.update({face.name: face for face in self._wide})
+            self._faces[name] = Face(name, file, bold=bold, italic=italic)
+        chinese = language.lower().startswith("zh")
+        serif = (*(TRADITIONAL_SERIF if chinese else ()), *CJK_SERIF)
+        sans = (*(TRADITIONAL_SANS if chinese else ()), *CJK_SANS)
+        upright, plain = self._found((*serif, *sans)), self._found((*sans, *serif))
+        bold = self._found(sans, bold=True)
+        self._wide = {SERIF: upright, ITALIC: upright, SANS: plain, SANS_BOLD: [*bold, *plain]}
         self.missing: set[str] = set()
+
+    def _found(self, families: Sequence[str], *, bold: bool = False) -> list[Face]:
+        """Return the installed ones of ``families``, each file once for the whole document."""
+        faces: list[Face] = []
+        for family in dict.fromkeys(families):
+            name = f"{family} bold" if bold else family
+            if name not in self._faces:
+                file = font_file(family, bold=bold)
+                if file is None:
+                    continue
+                self._faces[name] = Face(name, file, bold=bold)
+            faces.append(self._faces[name])
+        return faces
 
     def face(self, name: str) -> Face:
         """Return the face called ``name``."""
@@ -172,7 +182,7 @@ class Fonts:
             return face, char
         if self._faces[SANS].has(char):
             return SANS, char
-        for wide in self._wide:
+        for wide in self._wide[face]:
             if wide.has(char):
                 return wide.name, char
         self.missing.add(char)
