@@ -118,10 +118,10 @@ class Bridge(QObject):
     """Runs work on its own threads and brings results to the GUI thread.
 
     Signals:
-        event: a dataclass of this module or of ``journal.analysis``, always on the GUI thread.
+        happened: a dataclass of this module or of ``journal.analysis``, always on the GUI thread.
     """
 
-    event = Signal(object)
+    happened = Signal(object)
     _finished = Signal(int, object, object)
     _posted = Signal(object)
 
@@ -238,4 +238,4 @@ class Bridge(QObject):
             waiting.failed(error)
 
     def _on_posted(self, event: object) -> None:
-        self.event.emit(event)
+        self.happened.emit(event)

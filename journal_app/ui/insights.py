@@ -87,7 +87,7 @@ class InsightsPage(QWidget):
         self._digest.hide()
         self._empty.hide()
         outer.addWidget(scroll(self._body), 1)
-        services.bridge.event.connect(self._on_event)
+        services.bridge.happened.connect(self._on_event)
         services.theme.changed.connect(self._redraw)
 
     @property

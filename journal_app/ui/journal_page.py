@@ -92,7 +92,7 @@ class JournalPage(QWidget):
         self.panel.help.full_asked.connect(self.help_requested)
         self.panel.help.hide_asked.connect(self._hide_help)
         self.panel.help.not_me.connect(self._not_me)
-        services.bridge.event.connect(self._on_event)
+        services.bridge.happened.connect(self._on_event)
         services.frame.settings.listen(self._on_settings)
         self.model.reload()
         self._load_marks()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from PySide6.QtCore import QEvent, QSize
 from PySide6.QtGui import QCloseEvent
@@ -29,8 +30,8 @@ class MainWindow(QMainWindow):
         self.resize(FIRST_SIZE.boundedTo(available))
         theme.changed.connect(self.redraw_icons)
 
-    def scene(self) -> QWidget | None:
-        """Return the scene on show."""
+    def scene(self) -> Any:
+        """Return the scene on show, or None; what it can do depends on which it is."""
         return self._scenes.currentWidget()
 
     def show_scene(self, scene: QWidget) -> None:

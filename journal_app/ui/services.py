@@ -100,7 +100,7 @@ class Services:
         frame.bridge.attach(vault.store)
         saver = Saver(vault.store, frame.bridge.post)
         services = cls(frame, vault, store, saver, load_library(), sample)
-        frame.bridge.event.connect(services.on_event)
+        frame.bridge.happened.connect(services.on_event)
         services.set_reading(frame.settings.value.read_entries)
         return services
 
@@ -157,7 +157,7 @@ class Services:
             return True
         self._closed = True
         with contextlib.suppress(RuntimeError):
-            self.bridge.event.disconnect(self.on_event)
+            self.bridge.happened.disconnect(self.on_event)
         stored = self.saver.stop()
         self._stop_reading()
         self.bridge.detach()

@@ -53,7 +53,7 @@ class SettingsPage(QWidget):
         self._make_about(self._section(inner, self.tr("About Quiet Page")))
         inner.addStretch(1)
         outer.addWidget(scroll(body))
-        services.bridge.event.connect(self._on_event)
+        services.bridge.happened.connect(self._on_event)
 
     def activated(self) -> None:
         """Bring what may have changed up to date."""

@@ -194,7 +194,7 @@ class SharePage(QWidget):
         inside.addWidget(self._make_foot())
         frame.addWidget(left)
         frame.addWidget(self._make_right(), 1)
-        services.bridge.event.connect(self._on_event)
+        services.bridge.happened.connect(self._on_event)
 
     @property
     def preview(self) -> Preview | None:
