@@ -326,7 +326,7 @@ class JournalPage(QWidget):
             if failure != self._failure:
                 self._failure = failure
                 self._show_reading()
-        elif isinstance(event, SaveFailed) and (event.key == self.view.key or event.message):
+        elif isinstance(event, SaveFailed) and (event.key == self.view.key or self._saver.failing):
             self.view.failed(event)
 
     def _on_saved(self, event: EntrySaved) -> None:
@@ -521,6 +521,7 @@ class JournalPage(QWidget):
             self._wants_panel = settings.panel_open
             self._fold()
         self._show_reading()
+        self._assess()  # another country has other lines
 
 
 def own_help(store: Store) -> str:

@@ -121,7 +121,11 @@ class Workspace(QWidget):
     def _make_help(self) -> HelpPage:
         made = HelpPage(self._services.settings.country, own=own_help(self._services.store))
         made.own_changed.connect(self._keep_own_help)
+        made.country_changed.connect(self._keep_country)
         return made
+
+    def _keep_country(self, country: str) -> None:
+        self._services.frame.settings.change(country=country)
 
     def _keep_own_help(self, people: str) -> None:
         self._services.saver.set_setting(OWN_HELP, people)

@@ -494,3 +494,35 @@ def test_typing_stays_quick_while_the_reader_works(page: JournalPage, services: 
     times.sort()
     # The goal of 16 ms at the 99th percentile is measured by `make bench` on a quiet machine.
     assert times[len(times) // 2] < 0.016
+
+
+def test_shortcuts_reach_every_part(open_session: Callable[[], ui.Session], qtbot: Any) -> None:
+    session = open_session()
+    workspace = session.workspace()
+    session.window.activateWindow()
+    qtbot.waitUntil(session.window.isActiveWindow, timeout=5000)
+    qtbot.keyClicks(workspace.journal.view.editor, "before")
+    old = workspace.journal.view.key
+    control, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+    qtbot.keyClick(session.window, Qt.Key.Key_N, control)
+    assert workspace.journal.view.key != old
+    was_folded = workspace.journal.panel.isHidden()
+    qtbot.keyClick(session.window, Qt.Key.Key_F9)
+    assert workspace.journal.panel.isHidden() != was_folded
+    qtbot.keyClick(session.window, Qt.Key.Key_F1)
+    assert isinstance(workspace._stack.currentWidget(), HelpPage)
+    qtbot.keyClick(session.window, Qt.Key.Key_1, control)
+    assert workspace._stack.currentWidget() is workspace.journal
+    qtbot.keyClick(session.window, Qt.Key.Key_L, control | shift)
+    qtbot.waitUntil(lambda: session.workspace() is None)
+
+
+def test_the_chosen_country_is_kept_and_used(open_session: Callable[[], ui.Session], qtbot: Any) -> None:
+    session = open_session()
+    page = session.workspace().page("help")
+    page._country.setCurrentIndex(page._country.findData("KR"))
+    assert session._frame.settings.value.country == "KR"
+    qtbot.keyClicks(session.workspace().journal.view.editor, OWN_WISH)
+    panel = session.workspace().journal.panel.help
+    qtbot.waitUntil(lambda: panel.level != "none", timeout=10_000)
+    assert "109" in texts(panel)
