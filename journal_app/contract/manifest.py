@@ -20,7 +20,7 @@ import json
 import math
 import sys
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from journal_app.contract.tasks import CONTRACT_VERSION, TASKS
 
@@ -241,7 +241,7 @@ def _string(value: object) -> str:
 def _strings(values: Any) -> tuple[str, ...]:
     if not isinstance(values, list):
         raise TypeError("not a list")
-    return tuple(map(_string, values))
+    return tuple(_string(value) for value in cast("list[object]", values))
 
 
 def _number(value: Any) -> float:
@@ -262,4 +262,4 @@ def _integer(value: Any) -> int:
 def _floats(values: Any) -> tuple[float, ...]:
     if not isinstance(values, list):
         raise TypeError("not a list")
-    return tuple(map(_number, values))
+    return tuple(_number(value) for value in cast("list[object]", values))

@@ -9,6 +9,9 @@ A context is not thread-safe: one lock, one call at a time. Nothing derived from
 the call (ids and the attention cache are overwritten), and no error message holds any of it.
 """
 
+# The bindings annotate C's pointers and buffers more narrowly than ctypes accepts them.
+# pyright: reportArgumentType=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import bisect

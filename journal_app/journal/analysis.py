@@ -309,5 +309,7 @@ class AnalysisService:
             recent=recent,
             seed=entry_id,
         )
+        if choice is None:
+            return ""
         store.set_setting(_RECENT_KEY, [*recent, choice.id][-RECENT_REFLECTIONS:])
         return choice.id
