@@ -429,13 +429,8 @@ def _charts_or_summary(
         if target.suffix == ".csv":
             return [_write(target, csv_data.days(trend), options, None)]
         _make_folder(target)
-        before = set(target.iterdir())
-        with _exporting():
-            written: list[Path | None] = list(csv_data.save_all(trend, target))
-        for path in written:
-            if path is not None and path not in before:
-                path.chmod(0o600)
-        return written
+        with _exporting(), _private_files():
+            return list(csv_data.save_all(trend, target))
     offered = summary.suggest(store.entries(start=start, end=end), start, end)
     choices = summary.Choices(
         start, end, talk=offered.talk, estimates=options.estimates, hide=tuple(options.hide or ())
@@ -455,6 +450,16 @@ def _exporting() -> Iterator[None]:
         yield
     except OSError as error:
         raise ExportError(f"The export cannot be written: {error.strerror}. The journal is safe.") from None
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    """Let new files be their owner's alone from their first byte on, whoever makes them."""
+    old = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(old)
 
 
 def _make_folder(folder: Path) -> None:

@@ -82,3 +82,23 @@ def test_nobody_else_may_read_the_memory_of_a_command(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
     assert json.loads(done.stdout) == [0, 0]
+
+
+@posix
+def test_exported_tables_are_private_from_their_first_byte_on(filled, tmp_path, monkeypatch):
+    seen = []
+    write = Path.write_bytes
+
+    def watched(path: Path, data: bytes) -> int:
+        done = write(path, data)
+        seen.append(path.stat().st_mode & 0o777)
+        return done
+
+    monkeypatch.setattr(Path, "write_bytes", watched)
+    before = os.umask(0o022)
+    try:
+        assert filled("export", "--format", "csv", "--out", str(tmp_path)).code == 0
+    finally:
+        after = os.umask(before)
+    assert set(seen) == {0o600}
+    assert after == 0o022
