@@ -295,7 +295,8 @@ class AnalysisService:
             self._on_event(AnalysisEvent("stored", entry_id, store.pending_count()))
 
     def _reflect(self, store: Store, entry_id: str, found: TextAnalysis) -> str:
-        if self._library is None or found.crisis.level in ("clear", "urgent"):
+        # Nothing is said to words that nobody has read, nor where a person is needed more than a thought.
+        if self._library is None or not found.reading.readable or found.crisis.level in ("clear", "urgent"):
             return ""
         before = store.analysis(entry_id)
         if before is not None and before.reflection_id and before.feelings == found.feelings:
@@ -308,6 +309,7 @@ class AnalysisService:
             found.crisis.level,
             recent=recent,
             seed=entry_id,
+            language=found.reading.language,
         )
         if choice is None:
             return ""
