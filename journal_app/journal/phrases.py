@@ -178,10 +178,11 @@ def words_of(
         sentence = _SPELLED.sub(lambda m: _segment(re.sub(r"[^a-z]", "", m.group()), vocabulary) or m.group(), sentence)
         sentence = _MASKED.sub(lambda m: _unmask(m.group(), respell, vocabulary), sentence)
     out: list[str] = []
-    for word in _WORDS.findall(sentence):
+    found: list[str] = _WORDS.findall(sentence)
+    for word in found:
         if word[0].isalnum():
-            word = word.replace("'", "")
-            out.extend(respell.get(word, word).split(" "))
+            bare = word.replace("'", "")
+            out.extend(respell.get(bare, bare).split(" "))
         elif word == '"':
             out.append(word)
         else:

@@ -101,7 +101,7 @@ def assess(text: str, *, suicidality: float | None = None, threshold: float = 1.
 
 
 def _higher(first: CrisisLevel, second: CrisisLevel) -> CrisisLevel:
-    return max(first, second, key=CRISIS_LEVELS.index)
+    return first if CRISIS_LEVELS.index(first) >= CRISIS_LEVELS.index(second) else second
 
 
 def _level(hits: Sequence[Hit]) -> tuple[CrisisLevel, list[Hit]]:
