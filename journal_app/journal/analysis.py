@@ -28,7 +28,7 @@ from journal_app.inference.engine import (
     SentenceScores,
 )
 from journal_app.journal import reflection, safety
-from journal_app.vault.records import Analysis, Evidence, Store, VaultError, VaultLocked
+from journal_app.vault.records import Analysis, Entry, Evidence, Store, VaultError, VaultLocked
 
 RULES_ONLY = "rules"
 """``Analysis.model`` of an entry that no model has read."""
@@ -290,28 +290,31 @@ class AnalysisService:
             store.skip_analysis(entry_id, revision, "the entry has changed")
             return
         found = analyse(entry.text, self._reader if entry.read_me else None)
-        chosen = self._reflect(store, entry_id, found) if found.info is not None else ""
+        chosen = self._reflect(store, entry, found) if found.info is not None else ""
         if store.save_analysis(to_record(entry_id, revision, found, reflection_id=chosen)):
             self._on_event(AnalysisEvent("stored", entry_id, store.pending_count()))
 
-    def _reflect(self, store: Store, entry_id: str, found: TextAnalysis) -> str:
+    def _reflect(self, store: Store, entry: Entry, found: TextAnalysis) -> str:
         # Nothing is said to words that nobody has read, nor where a person is needed more than a thought.
         if self._library is None or not found.reading.readable or found.crisis.level in ("clear", "urgent"):
             return ""
-        before = store.analysis(entry_id)
-        if before is not None and before.reflection_id and before.feelings == found.feelings:
-            return before.reflection_id  # small edits should not make the page restless
+        before = store.analysis(entry.id)
+        if before is not None and before.reflection_id:
+            same = (before.feelings, before.crisis_level) == (found.feelings, found.crisis.level)
+            if same:
+                return before.reflection_id  # small edits should not make the page restless
         recent = list(store.setting(_RECENT_KEY, []))
         choice = self._library.choose(
             found.feelings,
             found.stress_band,
             found.low_mood_band,
             found.crisis.level,
+            entry.tags,
             recent=recent,
-            seed=entry_id,
+            seed=entry.id,
             language=found.reading.language,
         )
         if choice is None:
             return ""
-        store.set_setting(_RECENT_KEY, [*recent, choice.id][-RECENT_REFLECTIONS:])
+        store.set_setting(_RECENT_KEY, [choice.id, *recent][:RECENT_REFLECTIONS])
         return choice.id
