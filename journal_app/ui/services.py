@@ -25,6 +25,9 @@ from journal_app.vault.records import Store, VaultError
 MODEL_IDLE_S = 120.0
 """The model's process ends after this long without work and starts again when it is needed."""
 
+LAST_MODEL = "reading.model"
+"""The private setting that names the model by which the entries were read."""
+
 ReaderFactory = Callable[[], Reader | None]
 
 
@@ -62,6 +65,16 @@ def embedded_reader() -> Reader | None:
         return None
 
 
+def embedded_identity() -> str:
+    """Return the checksum of the shipped reader, or nothing when it is not installed."""
+    from journal_app.inference import catalog
+
+    try:
+        return catalog.embedded_model().sha256
+    except ModelError:
+        return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """What lives as long as the application."""
@@ -70,6 +83,7 @@ class Frame:
     theme: Theme
     bridge: Bridge
     make_reader: ReaderFactory = embedded_reader
+    model_identity: Callable[[], str] = embedded_identity
 
 
 @dataclass
@@ -101,6 +115,7 @@ class Services:
         saver = Saver(vault.store, frame.bridge.post)
         services = cls(frame, vault, store, saver, load_library(), sample)
         frame.bridge.happened.connect(services.on_event)
+        services._adopt_model()
         services.set_reading(frame.settings.value.read_entries)
         return services
 
@@ -143,8 +158,12 @@ class Services:
     def read_everything_again(self) -> None:
         """Queue every entry for the model (after it was switched on, or replaced)."""
 
+        analysis = self._analysis
+
         def requeue(store: Store, _entry_id: str) -> None:
             store.requeue_all()
+            if analysis is not None:
+                analysis.wake()
 
         self.saver.submit(requeue)
 
@@ -165,6 +184,19 @@ class Services:
             self.store.close()
         self.vault.lock()
         return stored
+
+    def _adopt_model(self) -> None:
+        """Have every entry read again when another model than the last one is installed."""
+        identity = self.frame.model_identity() if self.settings.read_entries else ""
+        if not identity or self.store.setting(LAST_MODEL, "") == identity:
+            return
+
+        def adopt(store: Store, _entry_id: str) -> None:
+            store.requeue_all()
+            store.set_setting(LAST_MODEL, identity)
+
+        self.saver.submit(adopt)
+        self.saver.flush(1.0)  # before the reader starts, so that nothing is read twice
 
     def _stop_reading(self) -> None:
         if self._analysis is not None:

@@ -44,7 +44,7 @@ def keeper(tmp_path: Path) -> SettingsKeeper:
 @pytest.fixture
 def frame(qapp: QApplication, keeper: SettingsKeeper) -> Iterator[Frame]:
     bridge = Bridge()
-    yield Frame(keeper, Theme(keeper.value), bridge, FakeReader)
+    yield Frame(keeper, Theme(keeper.value), bridge, FakeReader, lambda: "")
     bridge.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -268,7 +269,7 @@ def test_a_reading_appears_after_a_pause_and_can_be_corrected(
     assert rows(page.panel) == []
     qtbot.waitUntil(lambda: any("joy" in r for r in rows(page.panel)), timeout=15_000)
     assert any("likely (0." in r or "possible (0." in r for r in rows(page.panel))
-    assert "Not a diagnosis" in texts(page.panel)
+    qtbot.waitUntil(lambda: "Not a diagnosis" in texts(page.panel), timeout=5000)
     entry_id = page.view.entry_id()
     page.panel.verdict_given.emit("feelings", "joy", "remove")
     qtbot.waitUntil(lambda: not any("joy" in r for r in rows(page.panel)), timeout=5000)
@@ -339,8 +340,9 @@ def test_the_writers_word_stands_above_the_models() -> None:
 def test_low_mood_is_worded_about_the_text_and_never_as_illness(page: JournalPage, qtbot: Any) -> None:
     qtbot.keyClicks(page.view.editor, "Everything is hopeless and pointless, I am so numb and sad and lonely today.")
     qtbot.waitUntil(lambda: any("Low-mood signs" in r for r in rows(page.panel)), timeout=15_000)
+    # A label that was just added is shown by the next turn of the event loop.
+    qtbot.waitUntil(lambda: "uses language often found" in texts(page.panel), timeout=5000)
     said = texts(page.panel)
-    assert "uses language often found" in said
     for word in ("you are", "depress", "disorder", "suffer"):
         assert word not in said.lower()
 
@@ -366,7 +368,7 @@ def test_help_comes_with_the_model_off_and_never_blocks_writing(
     services.set_reading(False)
     qtbot.keyClicks(page.view.editor, OWN_WISH)
     qtbot.waitUntil(lambda: page.panel.help.level in ("clear", "urgent"), timeout=10_000)
-    assert page.panel.help.isVisible()
+    qtbot.waitUntil(lambda: page.panel.help.isVisible() and "116 123" in texts(page.panel.help), timeout=5000)
     said = texts(page.panel.help)
     assert safety.notice(safety.assess(OWN_WISH)) in said
     assert "116 123" in said
@@ -525,4 +527,42 @@ def test_the_chosen_country_is_kept_and_used(open_session: Callable[[], ui.Sessi
     qtbot.keyClicks(session.workspace().journal.view.editor, OWN_WISH)
     panel = session.workspace().journal.panel.help
     qtbot.waitUntil(lambda: panel.level != "none", timeout=10_000)
-    assert "109" in texts(panel)
+    qtbot.waitUntil(lambda: "109" in texts(panel), timeout=5000)
+
+
+def test_another_model_reads_everything_again(frame: Any, made_vault: Any, qtbot: Any) -> None:
+    def read_by(identity: str) -> int:
+        opened = Services.open(replace(frame, model_identity=lambda: identity), made_vault)
+        try:
+            qtbot.waitUntil(lambda: opened.store.setting("reading.model") == identity, timeout=5000)
+            qtbot.waitUntil(lambda: opened.store.pending_count() == 0, timeout=10_000)
+            return opened.reader.texts_read
+        finally:
+            opened.saver.stop()
+            opened._stop_reading()
+            frame.bridge.detach()
+            opened.store.close()
+
+    store = made_vault.store()
+    store.new_entry("A happy day in the garden.")
+    store.close()
+    assert read_by("first") == 1
+    assert read_by("first") == 0
+    assert read_by("second") == 1
+
+
+def test_switching_reading_on_reads_what_was_written_meanwhile(
+    open_session: Callable[[], ui.Session], qtbot: Any
+) -> None:
+    session = open_session()
+    settings = session.workspace().page("settings")
+    settings._reading.setChecked(False)
+    qtbot.keyClicks(session.workspace().journal.view.editor, "I was happy and grateful in the sunny garden.")
+    session.workspace().flush()
+    qtbot.waitUntil(lambda: session.services.store.pending_count() == 0, timeout=10_000)
+    entry_id = session.workspace().journal.view.entry_id()
+    settings._reading.setChecked(True)
+    qtbot.waitUntil(
+        lambda: (found := session.services.store.analysis(entry_id)) is not None and found.model == "fake-reader",
+        timeout=10_000,
+    )
