@@ -40,6 +40,10 @@ MIN_FEELING_EVIDENCE = 0.3
 MIN_SCREEN_EVIDENCE = 0.5
 """A sentence below these scores is not called evidence for a feeling, or for stress or low mood."""
 
+MIN_WORDS_FOR_MODEL = 5
+"""Shorter texts raise no help level by the model alone: it was trained on posts, and scores "ok" or
+"home" by chance. The phrase rules read texts of any length."""
+
 TYPING_PAUSE_S = 2.0
 """Nothing is read until the writer has paused this long."""
 
@@ -80,6 +84,8 @@ def _judge(text: str, reading: Reading, info: ModelInfo | None) -> TextAnalysis:
     manifest = info.manifest
     found = contract_bands.bands(manifest, reading.tasks, reading.words)
     suicidality = reading.tasks.get("suicidality", {}).get("yes")
+    if reading.words < MIN_WORDS_FOR_MODEL:
+        suicidality = None
     crisis = safety.assess(text, suicidality=suicidality, threshold=manifest.crisis_threshold)
     scores = reading.tasks.get("feelings", {})
     shown = [label for label, p in scores.items() if p >= manifest.feelings_thresholds.get(label, 0.5)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,22 @@ def test_without_a_model_there_are_no_tags_but_help_is_still_offered():
     record = to_record("id", 1, found)
     assert record.model == analysis.RULES_ONLY
     assert record.crisis_level == "urgent"
+
+
+class Alarmed(FakeReader):
+    """Finds every text suicidal, as a model may with a text of one word."""
+
+    def read(self, texts, *, evidence=True):
+        return [
+            replace(reading, tasks={**reading.tasks, "suicidality": {"yes": 0.99, "no": 0.01}})
+            for reading in super().read(texts, evidence=evidence)
+        ]
+
+
+def test_a_word_or_two_raise_no_level_by_the_model_alone_but_the_rules_still_read_them():
+    assert analyse("Okay, home.", Alarmed()).crisis.level == "none"
+    assert analyse("A calm and quiet walk today.", Alarmed()).crisis.level == "gentle"
+    assert analyse("Kill myself.", Alarmed()).crisis.level in ("clear", "urgent")
 
 
 def test_a_language_that_the_model_does_not_read_gets_rules_only():
