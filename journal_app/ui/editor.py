@@ -184,10 +184,12 @@ class Editor(QTextEdit):
             undo = self.document().isUndoRedoEnabled()
             if not self._loading and undo and self.document().isUndoAvailable():
                 return  # a format change would become an undo step of its own
+            loading, self._loading = self._loading, True  # a margin is not an edit
             self.document().setUndoRedoEnabled(False)
             frame.setBottomMargin(bottom)
             self.document().rootFrame().setFrameFormat(frame)
             self.document().setUndoRedoEnabled(undo)
+            self._loading = loading
 
     def _continue_item(self) -> bool:
         cursor = self.textCursor()

@@ -479,6 +479,15 @@ def test_cursor_movement_is_not_an_edit(editor: Editor, qtbot: Any) -> None:
     assert edits == [1]
 
 
+def test_opening_and_resizing_are_not_edits(editor: Editor) -> None:
+    edits: list[int] = []
+    editor.edited.connect(lambda: edits.append(1))
+    for text in ("one", "# two\n\nthree", ""):
+        editor.load(text)
+        editor.resize(editor.width() + 50, editor.height() + 90)
+    assert edits == []
+
+
 def test_typing_stays_quick_while_the_reader_works(page: JournalPage, services: Services, qtbot: Any) -> None:
     store = services.vault.store()
     for number in range(60):
