@@ -202,8 +202,8 @@ def _values(scores: Sequence[dict[str, float] | None], name: str) -> list[float]
 
 
 def _up(value: float) -> float:
-    """Return the next larger number of four digits: rounding down would let in texts that were to stay out."""
-    return (math.floor(value * 1e4) + 1) / 1e4
+    """Return the next larger number of four digits, at most 1: rounding down would let in what was to stay out."""
+    return min(1.0, (math.floor(value * 1e4) + 1) / 1e4)
 
 
 def _line(values: Sequence[float], share: float) -> float:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from journal_app.contract.manifest import BandRule, Manifest
+from journal_app.contract.manifest import BAND_NAMES, BandRule, Manifest
 from journal_app.contract.tasks import TASKS, Band
 
-STRESS = "stress"
-LOW_MOOD = "low_mood"
+STRESS, LOW_MOOD = BAND_NAMES
 
 TaskScores = Mapping[str, Mapping[str, float]]
 """Task name -> label -> probability."""

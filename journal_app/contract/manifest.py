@@ -22,12 +22,16 @@ import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
-from journal_app.contract.tasks import CONTRACT_VERSION, TASKS
+from journal_app.contract.tasks import CONTRACT_VERSION, FEELINGS, TASKS
 
 MANIFEST_KEY = "quietpage.manifest"
 HEADS_KEY = "quietpage.heads"
 MAX_MANIFEST_BYTES = 4_000_000
 """A manifest or head string longer than this is refused unread."""
+MAX_WORDS = 200
+"""Longest name, licence or other text of a manifest that a person may come to see, in characters."""
+BAND_NAMES = ("stress", "low_mood")
+"""What a manifest may hold a :class:`BandRule` for."""
 
 
 class ManifestError(ValueError):
@@ -52,7 +56,7 @@ class BandRule:
 
     The band is computed from ``score`` (see ``journal.analysis``): below ``some`` it is "quiet",
     from ``many`` on it is "many", in between "some"; a score within ``unsure`` of ``many``'s lower
-    edge or a text shorter than ``min_words`` words is "unsure".
+    edge or a text shorter than ``min_words`` words is "unsure". 0 <= ``some`` <= ``many`` <= 1.
     """
 
     some: float
@@ -72,7 +76,8 @@ class Manifest:
         tasks: label map, task name -> labels in head order; a subset of the contract's.
         calibration: per task, fitted on the published valid split, quantised file, app's engine.
         bands: ``stress`` and ``low_mood`` rules, set on diary-like text.
-        crisis_threshold: suicidality "yes" probability from which the level is at least "gentle".
+        crisis_threshold: suicidality "yes" probability from which the level is at least "gentle",
+            above 0; with 1, the default, the model alone does not raise it below certainty.
         feelings_thresholds: per feeling, the probability from which it is shown.
         languages: ISO 639-1 codes that the model reads; any other text gets no tags.
         template: name of the prompt template (decoders only).
@@ -113,7 +118,7 @@ class Manifest:
         if len(text) > MAX_MANIFEST_BYTES:
             raise ManifestError("the model's manifest is too large")
         try:
-            raw = json.loads(text)
+            raw = json.loads(text, parse_constant=_refuse)
             manifest = cls(
                 name=_string(raw["name"]),
                 kind=_string(raw["kind"]),
@@ -146,7 +151,7 @@ class Manifest:
         return manifest
 
     def check(self) -> None:
-        """Raise :class:`ManifestError` unless tasks, labels and calibration fit the contract."""
+        """Raise :class:`ManifestError` unless every field is one that the app can honour."""
         if self.contract_version != CONTRACT_VERSION:
             raise ManifestError(
                 f"the model follows contract version {self.contract_version}, this app version {CONTRACT_VERSION}"
@@ -155,6 +160,17 @@ class Manifest:
             raise ManifestError(f"unknown kind of model: {self.kind[:40]!r}")
         if not 16 <= self.max_tokens <= 131_072:
             raise ManifestError("the model's window is out of range")
+        self._check_words()
+        self._check_tasks()
+        self._check_thresholds()
+
+    def _check_words(self) -> None:
+        """A name ends up on the screen and in a terminal: one line, nothing that steers either."""
+        seen = (self.name, self.licence, self.template, self.created, self.tensors_sha256, *self.languages)
+        if not self.name.strip() or any(len(words) > MAX_WORDS or not words.isprintable() for words in seen):
+            raise ManifestError("the model's name, licence or another of its words cannot be shown")
+
+    def _check_tasks(self) -> None:
         for name, labels in self.tasks.items():
             task = TASKS.get(name)
             if task is None or not labels or any(label not in task.labels for label in labels):
@@ -172,11 +188,19 @@ class Manifest:
                 raise ManifestError(f"calibration of {name} has the wrong size")
             if not all(map(math.isfinite, values)):
                 raise ManifestError(f"calibration of {name} is not finite")
-        limits = [self.crisis_threshold, *self.feelings_thresholds.values()]
-        limits += [value for rule in self.bands.values() for value in (rule.some, rule.many, rule.unsure)]
-        # A threshold that is no number would compare as "never" and silence a warning.
-        if not all(map(math.isfinite, limits)):
-            raise ManifestError("a threshold of the model is not finite")
+
+    def _check_thresholds(self) -> None:
+        """A threshold out of range, or that is no number, would compare as "never" and silence a warning."""
+        if not 0 < self.crisis_threshold <= 1:
+            raise ManifestError("the model's threshold for help is out of range")
+        for name, rule in self.bands.items():
+            if name not in BAND_NAMES:
+                raise ManifestError(f"the model has bands for {name[:40]!r}, which is not in the contract")
+            if not (0 <= rule.some <= rule.many <= 1 and 0 <= rule.unsure <= 1 and rule.min_words >= 0):
+                raise ManifestError(f"the bands of {name} are out of range or out of order")
+        for label, threshold in self.feelings_thresholds.items():
+            if label not in FEELINGS or not 0 <= threshold <= 1:
+                raise ManifestError(f"the threshold of {label[:40]!r} is out of range, or no feeling of the contract")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +254,10 @@ def _unpack(text: str) -> array.array[float]:
     if sys.byteorder == "big":
         data.byteswap()
     return data
+
+
+def _refuse(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _string(value: object) -> str:

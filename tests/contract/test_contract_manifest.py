@@ -48,6 +48,10 @@ def raw(**changes: Any) -> str:
     return json.dumps(json.loads(FULL.to_json()) | changes)
 
 
+def rule(**changes: Any) -> dict[str, Any]:
+    return {"some": 0.3, "many": 0.6, "unsure": 0.05, "min_words": 5} | changes
+
+
 def test_round_trip() -> None:
     assert Manifest.from_json(FULL.to_json()) == FULL
     assert Manifest.from_json(FULL.to_json()).to_json() == FULL.to_json()
@@ -57,7 +61,7 @@ def test_round_trip() -> None:
     st.dictionaries(st.sampled_from(sorted(TASKS)), st.none()),
     st.floats(0.01, 10),
     st.floats(-10, 10),
-    st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=30),
+    st.text(alphabet=st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=30),
     st.integers(16, 131_072),
 )
 def test_any_valid_manifest_round_trips(
@@ -126,6 +130,34 @@ def test_any_valid_manifest_round_trips(
         raw(evaluation=5),
         raw(training_data="text"),
         raw(training_data=[5]),
+        raw(name=""),
+        raw(name="  "),
+        raw(name="a" * 201),
+        raw(name="two\nlines"),
+        raw(name="\x1b[31mred"),
+        raw(name="turned \u202e round"),
+        raw(licence="a" * 201),
+        raw(licence="a\0b"),
+        raw(created="2026\n"),
+        raw(template="a\tb"),
+        raw(languages=["en\n"]),
+        raw(languages=["e" * 201]),
+        raw(crisis_threshold=2.0),
+        raw(crisis_threshold=1.0001),
+        raw(crisis_threshold=0.0),
+        raw(crisis_threshold=-1),
+        raw(bands={"stress": rule(some=0.7, many=0.6)}),
+        raw(bands={"stress": rule(some=-0.1)}),
+        raw(bands={"stress": rule(many=1.5)}),
+        raw(bands={"stress": rule(unsure=-0.1)}),
+        raw(bands={"stress": rule(unsure=1.5)}),
+        raw(bands={"stress": rule(min_words=-1)}),
+        raw(bands={"joy": rule()}),
+        raw(bands={"": rule()}),
+        raw(feelings_thresholds={"bliss": 0.5}),
+        raw(feelings_thresholds={"joy": -0.1}),
+        raw(feelings_thresholds={"joy": 1.1}),
+        raw(evaluation={"stress": math.nan}),
     ],
     ids=lambda text: text[:24] + f"…{len(text)}",
 )
@@ -157,6 +189,23 @@ def test_every_key_is_needed(key: str) -> None:
     del left[key]
     with pytest.raises(ManifestError, match="malformed"):
         Manifest.from_json(json.dumps(left))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "읽는 모델 1"},
+        {"name": "a" * 200},
+        {"crisis_threshold": 1.0},
+        {"crisis_threshold": 0.01},
+        {"bands": {"low_mood": rule(some=0.6, many=0.6, unsure=0.0, min_words=0)}},
+        {"bands": {"stress": rule(some=0.0, many=1.0)}},
+        {"feelings_thresholds": {"joy": 0.0, "calm": 1.0}},
+    ],
+    ids=str,
+)
+def test_the_edges_of_what_is_allowed_are_allowed(changes: dict[str, Any]) -> None:
+    assert Manifest.from_json(raw(**changes)).check() is None
 
 
 def test_may_generate_only_for_true() -> None:

@@ -110,6 +110,13 @@ def test_many_is_never_said_below_one_half() -> None:
     assert band(manifest.bands["stress"], 0.01, 50) == "quiet"
 
 
+def test_a_model_that_is_always_certain_gets_thresholds_that_the_app_accepts() -> None:
+    certain = {"blog": [{"stress": 1.0, "low_mood": 1.0, "crisis": 1.0}] * 50}
+    manifest, _ = calibrate.set_thresholds(Manifest(name="m", kind="encoder"), CONFIG, certain, {})
+    assert Manifest.from_json(manifest.to_json()) == manifest
+    assert manifest.crisis_threshold == 1.0
+
+
 def test_without_everyday_writing_there_are_no_bands() -> None:
     manifest, _ = calibrate.set_thresholds(Manifest(name="m", kind="encoder"), CONFIG, {}, {})
     assert manifest.bands == {}
