@@ -35,7 +35,7 @@ ONLY_IN = {
     "sqlcipher3": ("journal_app/vault/",),
     "argon2": ("journal_app/vault/",),
     "cryptography": ("journal_app/vault/",),
-    "llama_cpp": ("journal_app/inference/llama.py",),
+    "llama_cpp": ("journal_app/inference/llama.py", "journal_app/inference/native.py"),
     "PySide6": ("journal_app/ui/",),
     "matplotlib": (
         "journal_app/charts/",

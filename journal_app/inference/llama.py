@@ -1,9 +1,7 @@
-"""llama.cpp behind the ``Reader`` protocol; the only module that imports ``llama_cpp``.
+"""llama.cpp behind the ``Reader`` protocol; with ``native`` the only module that imports ``llama_cpp``.
 
-Owns the C-level model and context, the batches handed to them, and two backends: an *encoder*
-whose heads sit in the GGUF's metadata, and a *decoder* that scores the label token after a task's
-question. Everything goes through the low-level API: the high-level class would keep copies of
-ids and scores, use all cores and parse control tokens in a person's words.
+Owns two backends: an *encoder* whose heads sit in the GGUF's metadata, and a *decoder* that scores
+the label token after a task's question. What they are made of is in ``native``.
 
 A context is not thread-safe: one lock, one call at a time. Nothing derived from a text outlives
 the call (ids and the attention cache are overwritten), and no error message holds any of it.
@@ -16,34 +14,24 @@ from __future__ import annotations
 
 import bisect
 import ctypes
-import ctypes.util
 import hashlib
 import os
-import re
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import llama_cpp.llama_cpp as lib
 import numpy as np
 
 from journal_app.contract import prompts
-from journal_app.contract.manifest import (
-    HEADS_KEY,
-    MANIFEST_KEY,
-    MAX_MANIFEST_BYTES,
-    Manifest,
-    ManifestError,
-    heads_from_json,
-)
+from journal_app.contract.manifest import HEADS_KEY, Manifest, ManifestError, heads_from_json
 from journal_app.contract.tasks import TASKS
 from journal_app.inference import machine, scoring
 from journal_app.inference import text as plain
-from journal_app.inference.engine import ModelCancelled, ModelError, ModelInfo, Reading, SentenceScores
+from journal_app.inference.engine import ModelError, ModelInfo, Reading, SentenceScores
+from journal_app.inference.native import CONTROL, AbortFlag, Batch, Context, Model, check_file, start_backend
 from journal_app.inference.wordpiece import WordPiece
 
 MAX_SENTENCES = 200
@@ -57,15 +45,11 @@ _BATCH_TOKENS = 512
 _BATCH_SEQUENCES = 64
 _WPM_VOCABULARY = 3
 _NOT_TEXT = lib.LLAMA_TOKEN_ATTR_UNKNOWN | lib.LLAMA_TOKEN_ATTR_UNUSED | lib.LLAMA_TOKEN_ATTR_CONTROL
-_CONTROL = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_USER_DEFINED
 _FTYPES = {
     "f16": lib.LLAMA_FTYPE_MOSTLY_F16,
     "q8_0": lib.LLAMA_FTYPE_MOSTLY_Q8_0,
     "q4_k_m": lib.LLAMA_FTYPE_MOSTLY_Q4_K_M,
 }
-
-# llama.cpp writes to stderr unless told otherwise; the callback must outlive every call.
-_LOG_SINK = lib.llama_log_callback(lambda _level, _text, _data: None)
 
 
 def default_threads() -> int:
@@ -78,7 +62,7 @@ def describe(path: Path) -> ModelInfo:
 
     Raises :class:`ModelError` for a file that is missing, no GGUF, or without a valid manifest.
     """
-    model = _Model(path, vocab_only=True)
+    model = Model(path, vocab_only=True)
     try:
         return ModelInfo(model.manifest(), sha256_of(path), path.name, path.stat().st_size)
     finally:
@@ -92,8 +76,8 @@ def quantize(src: Path, dst: Path, ftype: str) -> None:
     """
     if ftype not in _FTYPES:
         raise ModelError(f"unknown quantisation {ftype!r}; known: {', '.join(sorted(_FTYPES))}")
-    _check_file(src)
-    _start()
+    check_file(src)
+    start_backend()
     params = lib.llama_model_quantize_default_params()
     params.ftype = _FTYPES[ftype]
     params.nthread = default_threads()
@@ -124,13 +108,13 @@ class LlamaReader:
     def __init__(self, path: Path, *, threads: int | None = None, sha256: str | None = None) -> None:
         self._path = Path(path)
         self._lock = threading.Lock()
-        self._flag = _AbortFlag()
+        self._flag = AbortFlag()
         self._sha256 = ""
         if sha256 is not None:
             self._sha256 = sha256_of(self._path)
             if self._sha256 != sha256.lower():
                 raise ModelError(f"the model file {self._path.name} is not the one that was checked; it may be damaged")
-        self._model = _Model(self._path)
+        self._model = Model(self._path)
         self._backend: _Encoder | _Decoder | None = None
         try:
             manifest = self._model.manifest()
@@ -217,7 +201,7 @@ class LlamaReader:
 class _Encoder:
     """A ``bert`` model; heads over its mean-pooled embedding."""
 
-    def __init__(self, model: _Model, manifest: Manifest, threads: int, flag: _AbortFlag) -> None:
+    def __init__(self, model: Model, manifest: Manifest, threads: int, flag: AbortFlag) -> None:
         self.manifest = manifest
         if lib.llama_vocab_type(model.vocab) != _WPM_VOCABULARY:
             raise ModelError("the model is called an encoder but has no word-piece vocabulary")
@@ -228,8 +212,8 @@ class _Encoder:
         self._slices: dict[str, slice] = {}
         self._weight, self._bias = self._stack(model)
         capacity = max(_BATCH_TOKENS, self._limit)
-        self._batch = _Batch(capacity)
-        self._context = _Context(
+        self._batch = Batch(capacity)
+        self._context = Context(
             model,
             threads,
             flag,
@@ -242,7 +226,7 @@ class _Encoder:
             pooling_type=lib.LLAMA_POOLING_TYPE_MEAN,
         )
 
-    def _stack(self, model: _Model) -> tuple[np.ndarray, np.ndarray]:
+    def _stack(self, model: Model) -> tuple[np.ndarray, np.ndarray]:
         """Put all heads into one matrix, so that a text costs one product whatever the tasks."""
         raw = model.string(HEADS_KEY)
         if raw is None:
@@ -394,7 +378,7 @@ class _Decoder:
     the question is read, which gives the very logits that the whole prompt would.
     """
 
-    def __init__(self, model: _Model, manifest: Manifest, threads: int, flag: _AbortFlag) -> None:
+    def __init__(self, model: Model, manifest: Manifest, threads: int, flag: AbortFlag) -> None:
         self.manifest = manifest
         if manifest.template not in prompts.TEMPLATES:
             raise ModelError(
@@ -419,8 +403,8 @@ class _Decoder:
         self._room = self._size - overhead
         if self._room < 8:
             raise ModelError("the model's window is too short for the questions")
-        self._batch = _Batch(min(_BATCH_TOKENS, self._size))
-        self._context = _Context(
+        self._batch = Batch(min(_BATCH_TOKENS, self._size))
+        self._context = Context(
             model,
             threads,
             flag,
@@ -450,7 +434,7 @@ class _Decoder:
             control = {
                 token
                 for token in self._model.tokenise(part, True)
-                if lib.llama_vocab_get_attr(self._model.vocab, token) & _CONTROL
+                if lib.llama_vocab_get_attr(self._model.vocab, token) & CONTROL
             }
             if not control:
                 raise ModelError("the model's vocabulary lacks the control tokens of its prompt template")
@@ -575,204 +559,7 @@ class _Decoder:
         self._context.close()
 
 
-class _Model:
-    """The weights and the vocabulary of one file."""
-
-    def __init__(self, path: Path, *, vocab_only: bool = False) -> None:
-        _check_file(path)
-        _start()
-        params = lib.llama_model_default_params()
-        params.vocab_only = vocab_only
-        params.n_gpu_layers = 0
-        params.load_mode = lib.LLAMA_LOAD_MODE_MMAP
-        self.pointer: Any = lib.llama_model_load_from_file(os.fsencode(path), params)
-        if not self.pointer:
-            raise ModelError(f"the model file {path.name} is damaged, or of a kind that this app cannot load")
-        self.vocab = lib.llama_model_get_vocab(self.pointer)
-        self.vocab_size = lib.llama_vocab_n_tokens(self.vocab)
-
-    def string(self, key: str) -> str | None:
-        """Return a string of the metadata, or None; raise :class:`ModelError` if it is oversized."""
-        name = key.encode()
-        size = lib.llama_model_meta_val_str(self.pointer, name, ctypes.create_string_buffer(1), 1)
-        if size < 0:
-            return None
-        if size > MAX_MANIFEST_BYTES:
-            raise ModelError("the model's description of itself is too large")
-        buffer = ctypes.create_string_buffer(size + 1)
-        lib.llama_model_meta_val_str(self.pointer, name, buffer, size + 1)
-        return buffer.value.decode("utf-8", "replace")
-
-    def manifest(self) -> Manifest:
-        """Return the manifest; raise :class:`ModelError` if there is none that fits the contract."""
-        raw = self.string(MANIFEST_KEY)
-        if raw is None:
-            raise ModelError("this model says nothing of how to read a journal with it, so it cannot be used here")
-        try:
-            return Manifest.from_json(raw)
-        except ManifestError as error:
-            raise ModelError(str(error)) from None
-
-    def tokenise(self, text: str, control: bool, *, guard: bool = True) -> list[int]:
-        """Return the ids of ``text``; control tokens are recognised only where ``control`` is true.
-
-        llama.cpp finds "user-defined" tokens even in plain text. With ``guard`` a data text that
-        holds one is cut inside it, so that it becomes the ordinary pieces that its letters are.
-        """
-        ids = self._tokenise(text.encode("utf-8", "replace"), control)
-        if control or not guard or not (found := self._named(ids)):
-            return ids
-        # Cut after the first character of every occurrence; what is left on either side is checked again.
-        inside = "|".join(f"(?<={re.escape(name[0])})(?={re.escape(name[1:])})" for name in found if len(name) > 1)
-        parts = re.split(inside, text) if inside else [text]
-        if len(parts) == 1:
-            raise ModelError("the model cannot tell its control tokens from a person's words")
-        return [token for part in parts for token in self.tokenise(part, False)]
-
-    def _named(self, ids: list[int]) -> set[str]:
-        """Return the texts of the control or user-defined tokens among ``ids``, runs of spaces excepted."""
-        names = set()
-        for token in set(ids):
-            if lib.llama_vocab_get_attr(self.vocab, token) & _CONTROL:
-                names.add((lib.llama_vocab_get_text(self.vocab, token) or b"").decode("utf-8", "replace"))
-        return {name for name in names if name.strip()}
-
-    def _tokenise(self, data: bytes, control: bool) -> list[int]:
-        room = len(data) + 8
-        ids = (lib.llama_token * room)()
-        count = lib.llama_tokenize(self.vocab, data, len(data), ids, room, False, control)
-        if count < 0:
-            raise ModelError("the text could not be split into tokens")
-        result = list(ids[:count])
-        ctypes.memset(ids, 0, ctypes.sizeof(ids))
-        return result
-
-    def close(self) -> None:
-        if self.pointer:
-            lib.llama_model_free(self.pointer)
-            self.pointer = None
-
-
-class _Context:
-    """One llama.cpp context and its abort flag."""
-
-    def __init__(self, model: _Model, threads: int, flag: _AbortFlag, **fields: Any) -> None:
-        params = lib.llama_context_default_params()
-        params.n_threads = params.n_threads_batch = threads
-        params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_ENABLED
-        params.offload_kqv = params.op_offload = False
-        params.no_perf = True
-        for name, value in fields.items():
-            setattr(params, name, value)
-        self._flag = flag
-        self.pointer: Any = lib.llama_init_from_model(model.pointer, params)
-        if not self.pointer:
-            raise ModelError("there is not enough memory for the model")
-        lib.llama_set_abort_callback(self.pointer, flag.callback, flag.data)
-
-    def run(self, function: Any, batch: _Batch) -> None:
-        """Encode or decode ``batch``; raise :class:`ModelCancelled` or :class:`ModelError`."""
-        code = function(self.pointer, batch.struct)
-        self._flag.check()
-        if code != 0:
-            raise ModelError(f"the model stopped with code {code}")
-
-    def close(self) -> None:
-        if self.pointer:
-            lib.llama_free(self.pointer)
-            self.pointer = None
-
-
-class _Batch:
-    """A ``llama_batch`` over numpy arrays, filled without a Python loop over tokens."""
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self._token = np.zeros(capacity, dtype=np.int32)
-        self._position = np.zeros(capacity, dtype=np.int32)
-        self._count = np.ones(capacity, dtype=np.int32)
-        self._sequence = np.zeros(capacity, dtype=np.int32)
-        self._output = np.zeros(capacity, dtype=np.int8)
-        # One pointer per token, each to its own sequence id.
-        step = np.arange(capacity, dtype=np.uintp) * self._sequence.itemsize
-        self._pointers = (step + self._sequence.ctypes.data).astype(np.uintp)
-        self.struct = lib.llama_batch()
-        self.struct.n_tokens = 0
-        for name, array in (
-            ("token", self._token),
-            ("pos", self._position),
-            ("n_seq_id", self._count),
-            ("seq_id", self._pointers),
-            ("logits", self._output),
-        ):
-            kind = dict(lib.llama_batch._fields_)[name]
-            setattr(self.struct, name, ctypes.cast(array.ctypes.data, kind))
-
-    def fill(self, sequences: list[np.ndarray], *, position: int = 0, output_last: bool | None = None) -> None:
-        """Lay out ``sequences`` of ids side by side.
-
-        ``output_last`` None asks for an output at every token (pooling), otherwise for one at
-        the last token or for none.
-        """
-        total = 0
-        for index, ids in enumerate(sequences):
-            end = total + len(ids)
-            self._token[total:end] = ids
-            self._position[total:end] = np.arange(position, position + len(ids))
-            self._sequence[total:end] = index
-            total = end
-        self._output[:total] = output_last is None
-        if output_last:
-            self._output[total - 1] = 1
-        self.struct.n_tokens = total
-
-    def wipe(self) -> None:
-        """Overwrite the ids of the last text."""
-        self._token[:] = 0
-
-
-class _AbortFlag:
-    """A flag that llama.cpp looks at between operations, without Python in between.
-
-    llama.cpp asks ``bool callback(void *)`` after every operation. A Python callback would have to
-    wait for the interpreter's lock each time, so C's own ``strlen`` serves: over a buffer of one
-    byte and a terminator it returns 0 while the byte is 0, and 1 once it is set.
-    """
-
-    def __init__(self) -> None:
-        self._buffer = ctypes.create_string_buffer(2)
-        self._libc = ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)
-        self.callback = lib.ggml_abort_callback(ctypes.cast(self._libc.strlen, ctypes.c_void_p).value)
-        self.data = ctypes.addressof(self._buffer)
-
-    def set(self) -> None:
-        self._buffer[0] = b"\x01"
-
-    def clear(self) -> None:
-        self._buffer[0] = b"\x00"
-
-    def check(self) -> None:
-        """Raise :class:`ModelCancelled` if the flag is set."""
-        if self._buffer[0] != b"\x00":
-            raise ModelCancelled("reading was stopped")
-
-
-def _start() -> None:
-    lib.llama_log_set(_LOG_SINK, None)
-    lib.llama_backend_init()
-
-
-def _check_file(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            magic = file.read(4)
-    except OSError as error:
-        raise ModelError(f"the model file {path.name} cannot be opened: {error.strerror}") from None
-    if magic != b"GGUF":
-        raise ModelError(f"the file {path.name} is not a GGUF model")
-
-
-def _word_pieces(model: _Model) -> WordPiece:
+def _word_pieces(model: Model) -> WordPiece:
     ids = range(model.vocab_size)
     texts = [(lib.llama_vocab_get_text(model.vocab, i) or b"").decode("utf-8", "replace") for i in ids]
     control = [bool(lib.llama_vocab_get_attr(model.vocab, i) & _NOT_TEXT) for i in ids]
