@@ -214,10 +214,6 @@
         <translation>저장했습니다. 이 파일은 암호화되어 있지 않습니다.</translation>
     </message>
     <message>
-        <source>This could not be written there. Your journal is not touched. Try another folder.</source>
-        <translation>그곳에는 저장할 수 없었습니다. 일기는 그대로입니다. 다른 폴더를 골라 보세요.</translation>
-    </message>
-    <message>
         <source>This chart could not be drawn. Your journal is not touched.</source>
         <translation>그래프를 그릴 수 없었습니다. 일기는 그대로입니다.</translation>
     </message>
@@ -359,6 +355,25 @@
     <message>
         <source>{0} words</source>
         <translation>{0}단어</translation>
+    </message>
+</context>
+<context>
+    <name>Exported</name>
+    <message>
+        <source>There is no room left there, so nothing was written. Your journal is not touched. Free some space or choose another place, then save again.</source>
+        <translation>그곳에 남은 공간이 없어 아무것도 저장하지 않았습니다. 일기는 그대로입니다. 공간을 비우거나 다른 곳을 골라 다시 저장해 주세요.</translation>
+    </message>
+    <message>
+        <source>That folder does not take new files, so nothing was written. Your journal is not touched. Choose another folder and save again.</source>
+        <translation>그 폴더에는 새 파일을 넣을 수 없어 아무것도 저장하지 않았습니다. 일기는 그대로입니다. 다른 폴더를 골라 다시 저장해 주세요.</translation>
+    </message>
+    <message>
+        <source>That folder is not there any more, so nothing was written. Your journal is not touched. Choose another folder and save again.</source>
+        <translation>그 폴더가 이제 없어 아무것도 저장하지 않았습니다. 일기는 그대로입니다. 다른 폴더를 골라 다시 저장해 주세요.</translation>
+    </message>
+    <message>
+        <source>This could not be written there. Nothing half-written is left, and your journal is not touched. Try another folder.</source>
+        <translation>그곳에는 저장할 수 없었습니다. 쓰다 만 파일은 남지 않았고, 일기는 그대로입니다. 다른 폴더를 골라 보세요.</translation>
     </message>
 </context>
 <context>
@@ -1334,10 +1349,6 @@
     <message>
         <source>Saved. The file is not encrypted: anyone who has it can read it.</source>
         <translation>저장했습니다. 이 파일은 암호화되어 있지 않습니다. 가진 사람은 누구나 읽을 수 있습니다.</translation>
-    </message>
-    <message>
-        <source>This could not be written there. Your journal is not touched. Try another folder.</source>
-        <translation>그곳에는 저장할 수 없었습니다. 일기는 그대로입니다. 다른 폴더를 골라 보세요.</translation>
     </message>
     <message>
         <source>The summary could not be made. Your journal is not touched.</source>

@@ -1,14 +1,13 @@
-"""The charts that exist, each with its drawing, its words and its table; and how to save them all.
+"""The charts that exist, each with its drawing, its words and its table; and how to draw them all.
 
 The window, the command line and the exports go through ``CHARTS``, so that a chart, its text
-alternative and its table can never drift apart.
+alternative and its table can never drift apart. Nothing here writes files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from matplotlib.figure import Figure
@@ -103,18 +102,13 @@ def chart(key: str) -> Chart:
     raise KeyError(key)
 
 
-def save_all(trend: Trend, folder: Path, style: ChartStyle, forms: Sequence[Format] = ("png", "svg")) -> list[Path]:
-    """Write every chart into the existing ``folder`` as ``KEY.png`` and ``KEY.svg``; return the paths.
-
-    Raises OSError when the folder cannot be written; nothing is written elsewhere.
-    """
-    paths: list[Path] = []
+def render_all(
+    trend: Trend, style: ChartStyle, forms: Sequence[Format] = ("png", "svg")
+) -> Iterator[tuple[str, bytes]]:
+    """Yield every chart as a file's name (``KEY.png``, ``KEY.svg``) and bytes, drawn one at a time."""
     for item in CHARTS:
         for form in forms:
-            path = folder / f"{item.key}.{form}"
-            path.write_bytes(item.render(trend, style, form))
-            paths.append(path)
-    return paths
+            yield f"{item.key}.{form}", item.render(trend, style, form)
 
 
 def digest(trend: Trend, translate: Translate = trends.untranslated) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import locale
-import os
 import queue
-import secrets
 import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,6 +22,7 @@ from journal_app.cli.session import Services, UsageError
 from journal_app.cli.tables import table, week_table
 from journal_app.contract.tasks import CRISIS_LEVELS, CrisisLevel
 from journal_app.exchange import entries as exchange
+from journal_app.exchange import files
 from journal_app.inference import catalog
 from journal_app.inference.engine import ModelError
 from journal_app.inference.text import words as text_words
@@ -384,9 +383,9 @@ def export(options: argparse.Namespace, services: Services, out: Output) -> int:
             written = _markdown(store, target, options)
         else:
             written = _charts_or_summary(store, kind, target, options, out)
-    files = [path for path in written if path is not None]
-    if files:
-        out.note(f"{len(files)} file(s) written. They are not encrypted: keep them where only you read them.")
+    paths = [path for path in written if path is not None]
+    if paths:
+        out.note(f"{len(paths)} file(s) written. They are not encrypted: keep them where only you read them.")
     return EXIT_OK
 
 
@@ -407,10 +406,9 @@ def _markdown(store: Store, target: Path, options: argparse.Namespace) -> list[P
         text = "\n\n".join(exchange.to_markdown(entry) for entry in wanted)
         return [_write(target, exchange.encode(text), options, None)]
     _make_folder(target)
-    return [
-        _write(target / exchange.markdown_name(entry), exchange.encode(exchange.to_markdown(entry)), options, None)
-        for entry in wanted
-    ]
+    pages = ((exchange.markdown_name(entry), exchange.encode(exchange.to_markdown(entry))) for entry in wanted)
+    with _exporting():
+        return list(files.write_all(target, pages, replace=options.force))
 
 
 def _charts_or_summary(
@@ -429,8 +427,8 @@ def _charts_or_summary(
         if target.suffix == ".csv":
             return [_write(target, csv_data.days(trend), options, None)]
         _make_folder(target)
-        with _exporting(), _private_files():
-            return list(csv_data.save_all(trend, target))
+        with _exporting():
+            return list(csv_data.save_all(trend, target, replace=options.force))
     offered = summary.suggest(store.entries(start=start, end=end), start, end)
     choices = summary.Choices(
         start, end, talk=offered.talk, estimates=options.estimates, hide=tuple(options.hide or ())
@@ -448,18 +446,10 @@ class ExportError(Exception):
 def _exporting() -> Iterator[None]:
     try:
         yield
+    except FileExistsError:
+        raise UsageError("A file of that name exists; it was not touched. Use --force to replace it.") from None
     except OSError as error:
         raise ExportError(f"The export cannot be written: {error.strerror}. The journal is safe.") from None
-
-
-@contextmanager
-def _private_files() -> Iterator[None]:
-    """Let new files be their owner's alone from their first byte on, whoever makes them."""
-    old = os.umask(0o077)
-    try:
-        yield
-    finally:
-        os.umask(old)
 
 
 def _make_folder(folder: Path) -> None:
@@ -473,18 +463,8 @@ def _write(target: Path | None, data: bytes, options: argparse.Namespace, out: O
         if out is not None:
             out.bytes(data)
         return None
-    if target.exists() and not options.force:
-        raise UsageError("A file of that name exists; it was not touched. Use --force to replace it.")
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     with _exporting():
-        try:
-            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
+        files.write(target, data, replace=options.force)
     return target
 
 

@@ -18,7 +18,7 @@ from journal_app import assets
 from journal_app.charts import catalog as charts
 from journal_app.charts.style import ChartStyle
 from journal_app.cli.tables import week_table
-from journal_app.exchange import csv_data, html, pdf
+from journal_app.exchange import csv_data, files, html, pdf
 from journal_app.inference import catalog as models
 from journal_app.inference.process import ModelProcess
 from journal_app.journal import reflection, sample, summary, trends
@@ -51,7 +51,11 @@ def run(out: Path, today: dt.date | None = None) -> int:
         print(f"An encrypted journal of {count} entries (passphrase: {PASSPHRASE})")
         if not _read_everything(vault, store):
             return _EXIT_PROBLEM
-        _write_results(store, out)
+        try:
+            _write_results(store, out)
+        except OSError as error:
+            print(f"The results cannot be written: {error.strerror}. The sample journal is whole.", file=sys.stderr)
+            return _EXIT_PROBLEM
     print(f"Look into {out}/: charts (PNG, SVG), csv, summary.pdf, summary.html")
     print(f"Or on: quietpage --journal {out}/journal list")
     return 0
@@ -105,13 +109,13 @@ def _write_results(store: Store, out: Path) -> None:
     trend = trends.trend(rows, start, end)
     folder = out / "charts"
     folder.mkdir(exist_ok=True)
-    charts.save_all(trend, folder, ChartStyle.light())
+    files.write_all(folder, charts.render_all(trend, ChartStyle.light()))
     numbers = out / "csv"
     numbers.mkdir(exist_ok=True)
     csv_data.save_all(trend, numbers)
     value = summary.build(rows, _choices(store, start, end), made_on=dt.date.today().isoformat())
-    (out / "summary.pdf").write_bytes(pdf.summary(value))
-    (out / "summary.html").write_text(html.summary(value), encoding="utf-8")
+    pages = (("summary.pdf", pdf.summary(value)), ("summary.html", html.summary(value).encode("utf-8")))
+    files.write_all(out, pages)
     print()
     print(week_table(trends.week_rows(trend)))
     print()

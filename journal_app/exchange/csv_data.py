@@ -14,6 +14,7 @@ from pathlib import Path
 from journal_app.charts import words
 from journal_app.charts.catalog import CHARTS
 from journal_app.contract.tasks import FEELINGS
+from journal_app.exchange import files
 from journal_app.journal import trends
 from journal_app.journal.trends import Translate, Trend
 
@@ -66,15 +67,15 @@ def days(trend: Trend) -> bytes:
     return encode(DAY_COLUMNS, rows)
 
 
-def save_all(trend: Trend, folder: Path, translate: Translate = trends.untranslated) -> list[Path]:
-    """Write ``days.csv`` and one file for each chart into the existing ``folder``; return the paths."""
-    files = {"days": days(trend)} | {item.key: encode(*item.table(trend, translate)) for item in CHARTS}
-    paths = []
-    for name, data in files.items():
-        path = folder / f"{name}.csv"
-        path.write_bytes(data)
-        paths.append(path)
-    return paths
+def save_all(
+    trend: Trend, folder: Path, translate: Translate = trends.untranslated, *, replace: bool = True
+) -> list[Path]:
+    """Write ``days.csv`` and one file for each chart into the existing ``folder``; return the paths.
+
+    All are written or none; raises as ``files.write_all``.
+    """
+    tables = {"days": days(trend)} | {item.key: encode(*item.table(trend, translate)) for item in CHARTS}
+    return files.write_all(folder, ((f"{name}.csv", data) for name, data in tables.items()), replace=replace)
 
 
 def title(key: str, trend: Trend, translate: Translate = trends.untranslated) -> str:

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from journal_app.journal import trends
+from journal_app.ui import exported
 from journal_app.ui.bridge import Job
 from journal_app.ui.services import Services
 from journal_app.ui.theme import ui_families
@@ -228,6 +229,8 @@ class ChartCard(QWidget):
             return
 
         def work() -> None:
+            from journal_app.exchange import files
+
             if form == "csv":
                 from journal_app.exchange import csv_data
 
@@ -235,7 +238,7 @@ class ChartCard(QWidget):
             else:
                 style = chart_style(services, scale=1.0)
                 data = item.render(trend, style, "svg" if form == "svg" else "png")
-            path.write_bytes(data)
+            files.write(path, data)
 
         services.bridge.run(work, self._on_saved, self._on_failed)
 
@@ -328,7 +331,7 @@ class ChartCard(QWidget):
 
     def _on_failed(self, error: Exception) -> None:
         if isinstance(error, OSError):
-            self._say(self.tr("This could not be written there. Your journal is not touched. Try another folder."))
+            self._say(exported.not_written(error))
         else:
             self._say(self.tr("This chart could not be drawn. Your journal is not touched."))
 

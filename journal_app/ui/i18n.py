@@ -8,6 +8,9 @@ from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QObject, QTr
 
 from journal_app import assets
 
+PARTS = ("quietpage", "journal")
+"""Files of words: those of the window, and those of charts, digest and summary."""
+
 NAMES: dict[str, str] = {"en": "English", "ko": "한국어", "zh_TW": "繁體中文"}
 
 
@@ -47,7 +50,8 @@ class Translations(QObject):
         if language == "en":
             return
         qt_folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
-        for file in (f"{qt_folder}/qtbase_{language}.qm", str(_file(language))):
+        words = (assets.path("i18n", f"{part}_{language}.qm") for part in PARTS)
+        for file in (f"{qt_folder}/qtbase_{language}.qm", *map(str, words)):
             translator = QTranslator(self)
             if translator.load(file):
                 app.installTranslator(translator)
@@ -60,4 +64,4 @@ class Translations(QObject):
 
 
 def _file(language: str) -> Path:
-    return assets.path("i18n", f"quietpage_{language}.qm")
+    return assets.path("i18n", f"{PARTS[0]}_{language}.qm")

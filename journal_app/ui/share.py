@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 from journal_app.journal import summary as summaries
 from journal_app.journal import trends
 from journal_app.journal.summary import Candidates, Choices
+from journal_app.ui import exported
 from journal_app.ui.bridge import EntryGone, EntryRead, EntrySaved, Job
 from journal_app.ui.services import Services
 from journal_app.ui.summary_builder import Builder
@@ -99,6 +100,8 @@ def write_file(material: Material, choices: Choices, language: str, path: Path) 
 
     Raises OSError when the place cannot be written.
     """
+    from journal_app.exchange import files
+
     value = make_summary(material, choices)
     if path.suffix.lower() in (".html", ".htm"):
         from journal_app.exchange import html
@@ -108,7 +111,7 @@ def write_file(material: Material, choices: Choices, language: str, path: Path) 
         from journal_app.exchange import pdf
 
         data = pdf.summary(value, QCoreApplication.translate, language=language)
-    path.write_bytes(data)
+    files.write(path, data)
 
 
 class PageView(QWidget):
@@ -372,7 +375,7 @@ class SharePage(QWidget):
 
     def _on_save_failed(self, error: Exception) -> None:
         if isinstance(error, OSError):
-            self._say(self.tr("This could not be written there. Your journal is not touched. Try another folder."))
+            self._say(exported.not_written(error))
         else:
             self._say(self.tr("The summary could not be made. Your journal is not touched."))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import warnings
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -14,7 +13,7 @@ from matplotlib.figure import Figure
 
 from journal_app import palette
 from journal_app.charts import figures, save, style, words
-from journal_app.charts.catalog import CHARTS, Chart, chart, save_all
+from journal_app.charts.catalog import CHARTS, Chart, chart, render_all
 from journal_app.charts.screen import ScreenChart
 from journal_app.charts.style import ChartStyle
 from journal_app.journal import trends
@@ -142,12 +141,10 @@ def test_png_has_no_text_chunks() -> None:
     assert b"iTXt" not in data
 
 
-def test_save_all_writes_each_chart_and_nothing_else(tmp_path: Path) -> None:
-    folder = tmp_path / "out"
-    folder.mkdir()
-    paths = save_all(series(30), folder, ChartStyle.light(), ("svg",))
-    assert sorted(p.name for p in folder.iterdir()) == sorted(p.name for p in paths)
-    assert len(paths) == len(CHARTS)
+def test_each_chart_is_drawn_under_its_name() -> None:
+    drawn = dict(render_all(series(30), ChartStyle.light(), ("svg",)))
+    assert list(drawn) == [f"{item.key}.svg" for item in CHARTS]
+    assert all(data.startswith(b"<?xml") for data in drawn.values())
 
 
 def test_a_click_finds_its_day_and_beside_the_days_there_is_none() -> None:

@@ -125,7 +125,7 @@ def test_a_place_that_cannot_be_written_is_told_in_words(qtbot: QtBot, services:
     qtbot.waitUntil(lambda: drawn(page), timeout=20000)
     card = page.cards[0]
     card.save("csv", tmp_path / "missing" / "mood.csv")
-    qtbot.waitUntil(lambda: "could not be written" in card.said, timeout=10000)
+    qtbot.waitUntil(lambda: "folder is not there any more" in card.said, timeout=10000)
     assert str(tmp_path) not in card.said
 
 

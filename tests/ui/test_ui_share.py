@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,8 +147,29 @@ def test_page_two_and_safety_only_when_asked(qtbot: QtBot, services: QuietServic
 def test_a_place_that_cannot_be_written_is_told_in_words(qtbot: QtBot, services: QuietServices, tmp_path: Path) -> None:
     page = shown(qtbot, services)
     page.save(tmp_path / "missing" / "s.pdf")
-    qtbot.waitUntil(lambda: "could not be written" in page.said, timeout=20000)
+    qtbot.waitUntil(lambda: "folder is not there any more" in page.said, timeout=20000)
     assert str(tmp_path) not in page.said
+
+
+def test_a_full_disk_is_told_and_leaves_the_old_file(
+    qtbot: QtBot, services: QuietServices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = shown(qtbot, services)
+    target = tmp_path / "s.html"
+    target.write_text("before")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    page.save(target)
+    qtbot.waitUntil(lambda: "no room left" in page.said, timeout=20000)
+    assert "Your journal is not touched" in page.said
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("s.html", "before")]
+    monkeypatch.undo()
+    page.save(target)
+    qtbot.waitUntil(lambda: "Saved" in page.said, timeout=20000)
+    assert target.stat().st_mode & 0o077 == 0
 
 
 def test_wiping_leaves_nothing_of_the_journal(qtbot: QtBot, services: QuietServices) -> None:
