@@ -268,7 +268,7 @@ class _Encoder:
             readable=True,
             tasks=tasks,
             sentences=tuple(self._evidence(text, ids, starts, spans, tasks)) if evidence else (),
-            vector=_unit(pooled.mean(axis=0)),
+            vector=_unit(_mean(pooled)),
             tokens=sum(map(len, windows)),
             seconds=time.perf_counter() - began,
         )
@@ -306,7 +306,7 @@ class _Encoder:
         for text in texts:
             windows = [self._pieces.ids(text, self._limit)] if truncate else self._all_windows(text)
             values = self._by_task(self._logits(self._pool_each(windows)))
-            results.append({name: logits.mean(axis=0) for name, logits in values.items()})
+            results.append({name: _mean(logits) for name, logits in values.items()})
         return results
 
     def _all_windows(self, text: str) -> list[np.ndarray]:
@@ -321,7 +321,8 @@ class _Encoder:
         return self._pieces.encode(text)[0]
 
     def _logits(self, pooled: np.ndarray) -> np.ndarray:
-        return pooled @ self._weight.T + self._bias
+        with np.errstate(over="ignore", invalid="ignore"):
+            return scoring.finite(pooled @ self._weight.T + self._bias)
 
     def _by_task(self, logits: np.ndarray) -> dict[str, np.ndarray]:
         return {name: logits[:, part] for name, part in self._slices.items()}
@@ -349,9 +350,7 @@ class _Encoder:
             filled += len(jobs[index])
         if batch:
             self._encode(jobs, batch, result)
-        if not np.isfinite(result).all():
-            raise ModelError("the model gave numbers that are not finite")
-        return result
+        return scoring.finite(result)
 
     def _encode(self, jobs: list[np.ndarray], batch: list[int], result: np.ndarray) -> None:
         self._flag.check()
@@ -489,7 +488,7 @@ class _Decoder:
         for text in texts:
             parts = self._windows(text)[: 1 if truncate else None]
             rows = [self._score(part, tuple(self.manifest.tasks)) for part in parts]
-            results.append({name: values.mean(axis=0) for name, values in _stacked(rows).items()})
+            results.append({name: _mean(values) for name, values in _stacked(rows).items()})
         return results
 
     def token_ids(self, text: str) -> list[int]:
@@ -537,9 +536,8 @@ class _Decoder:
             if not pointer:
                 raise ModelError("the model gave no scores")
             # Copied (by the index) before the next decode reuses the buffer.
-            values[name] = np.ctypeslib.as_array(pointer, shape=(self._model.vocab_size,))[self._labels[name]]
-            if not np.isfinite(values[name]).all():
-                raise ModelError("the model gave numbers that are not finite")
+            every = np.ctypeslib.as_array(pointer, shape=(self._model.vocab_size,))
+            values[name] = scoring.finite(every[self._labels[name]])
         return values
 
     def _decode(self, ids: list[int], position: int, output: bool) -> None:
@@ -573,6 +571,12 @@ def _stacked(rows: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
+def _mean(rows: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return scoring.finite(rows.mean(axis=0))
+
+
 def _unit(vector: np.ndarray) -> tuple[float, ...]:
-    norm = float(np.linalg.norm(vector))
+    with np.errstate(over="ignore"):
+        norm = float(scoring.finite(np.linalg.norm(vector)))
     return tuple(map(float, vector / norm)) if norm > 0 else ()

@@ -13,24 +13,37 @@ import numpy as np
 
 from journal_app.contract.manifest import Calibration, Manifest
 from journal_app.contract.tasks import TASKS
+from journal_app.inference.engine import ModelError
 
 RISK_TASKS = frozenset({"stress", "depression", "severity", "suicidality"})
 """Tasks whose strongest window speaks for the whole text; the others take the mean."""
 
 
+def finite(values: np.ndarray) -> np.ndarray:
+    """Return ``values``; raise :class:`ModelError` if one of them is infinite or no number."""
+    if not np.isfinite(values).all():
+        raise ModelError("the model gave numbers that are not finite")
+    return values
+
+
 def probabilities(task: str, logits: np.ndarray, calibration: Calibration | None) -> np.ndarray:
     """Return calibrated probabilities for ``logits`` [..., labels] of ``task``, in float64.
 
-    Multi-label tasks get a sigmoid per label, the others a softmax over the labels.
+    Multi-label tasks get a sigmoid per label, the others a softmax over the labels. Raises
+    :class:`ModelError` where a calibration drives a logit out of what a number can hold.
     """
     z = np.asarray(logits, dtype=np.float64)
     if calibration is not None:
-        z = z * np.asarray(calibration.scale)
-        if calibration.bias:
-            z = z + np.asarray(calibration.bias)
+        with np.errstate(over="ignore"):
+            z = z * np.asarray(calibration.scale)
+            if calibration.bias:
+                z = z + np.asarray(calibration.bias)
+    finite(z)
     if TASKS[task].kind == "multilabel":
         return 1.0 / (1.0 + np.exp(-np.clip(z, -60.0, 60.0)))
-    z = np.exp(z - z.max(axis=-1, keepdims=True))
+    with np.errstate(over="ignore"):
+        # Two finite logits may lie too far apart for a number; the smaller one's share is 0 then too.
+        z = np.exp(z - z.max(axis=-1, keepdims=True))
     return z / z.sum(axis=-1, keepdims=True)
 
 

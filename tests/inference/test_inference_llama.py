@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import math
 import threading
 import time
@@ -14,12 +15,13 @@ import pytest
 pytest.importorskip("gguf", reason="writing tiny models needs the gguf package")
 
 from journal_app.contract import prompts
-from journal_app.contract.manifest import Calibration
+from journal_app.contract.manifest import Calibration, Head
 from journal_app.contract.tasks import TASKS
 from journal_app.inference import llama, machine, scoring
 from journal_app.inference import text as plain
-from journal_app.inference.engine import ModelCancelled, ModelError
+from journal_app.inference.engine import ModelCancelled, ModelCrashed, ModelError
 from journal_app.inference.llama import LlamaReader
+from journal_app.inference.process import ModelProcess
 from tests.support import tiny_gguf
 from tests.support.look_alikes import LOOK_ALIKES
 
@@ -349,6 +351,23 @@ def test_weights_that_are_not_finite_give_an_error_and_no_tags(tmp_path: Path) -
         pytest.raises(ModelError, match="finite"),
     ):
         reader.read([DAY])
+
+
+def test_heads_and_calibrations_that_overflow_give_an_error_and_no_tags(tmp_path: Path) -> None:
+    plain_manifest = tiny_gguf.encoder_manifest()
+    huge = {
+        name: Head(array.array("f", [3e38] * len(head.weight)), array.array("f", [3e38] * len(head.bias)))
+        for name, head in tiny_gguf.encoder_heads(plain_manifest).items()
+    }
+    wild = {name: Calibration((1.7e308,)) for name in plain_manifest.tasks}
+    for number, (manifest, heads) in enumerate(
+        ((plain_manifest, huge), (replace(plain_manifest, calibration=wild), None))
+    ):
+        path = tiny_gguf.write_encoder(tmp_path / f"{number}.gguf", manifest=manifest, heads=heads)
+        for kind in (LlamaReader, ModelProcess):
+            with kind(path, threads=1) as reader, pytest.raises(ModelError, match="not finite") as error:
+                reader.read([DAY])
+            assert not isinstance(error.value, ModelCrashed)
 
 
 def test_an_encoder_manifest_on_a_decoder_is_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from journal_app.contract.manifest import Calibration, Manifest
 from journal_app.contract.tasks import TASKS
 from journal_app.inference import scoring
+from journal_app.inference.engine import ModelError
 
 
 def test_softmax_with_temperature_and_bias() -> None:
@@ -30,6 +31,16 @@ def test_huge_logits_stay_finite() -> None:
     for task in ("stress", "feelings"):
         z = np.array([1e30, -1e30] * (len(TASKS[task].labels) // 2))
         assert np.isfinite(scoring.probabilities(task, z, None)).all()
+
+
+@pytest.mark.parametrize("task", ["stress", "severity", "feelings"])
+def test_a_calibration_that_overflows_is_an_error_and_no_probability(task: str) -> None:
+    size = len(TASKS[task].labels)
+    for calibration in (Calibration((1e308,)), Calibration((1.0,), (1e308,) * size)):
+        with pytest.raises(ModelError, match="not finite"):
+            scoring.probabilities(task, np.full(size, 1e308), calibration)
+    z = np.array([1e308, -1e308] * (size // 2))
+    assert np.isfinite(scoring.probabilities(task, z, None)).all()
 
 
 def test_risk_takes_the_strongest_window_and_mood_the_mean() -> None:
