@@ -19,7 +19,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -131,6 +131,13 @@ def fold(text: str) -> str:
     return _INVISIBLE.sub("", text.translate(_FOLD))
 
 
+# Hangul and Han pulled apart with a mark ("자.살", "自-殺"), single letters ("ㅈㅏ"), a stray one between syllables.
+_APART = re.compile("(?<=[ㄱ-ㅣ가-힣\u4e00-\u9fff])[.\\-/*_~·|+^]{1,3}(?=[ㄱ-ㅣ가-힣\u4e00-\u9fff])")
+_LETTERS = re.compile("([ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ])([ㅏ-ㅣ])([ㄱ-ㅎ](?![ㅏ-ㅣ]))?")
+_STRAY = re.compile("(?<=[가-힣])[ㄱㄷㅂㅅㅈ](?=[가-힣])")
+_HEADS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
+_TAILS = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
+
 # Dots in a row and a mark inside a word ("k!ll", "k.i.l.l") do not end a sentence.
 _SENTENCE = re.compile(r"(?:[^.!?。！？…\n]|\.{2,}|…|[.!?](?=[^\W_]))+(?:[.!?。！？]+[\"'”’」』)\]]*|\n|$)")
 
@@ -157,7 +164,9 @@ _HIDDEN = {
     7: ("suicide", "killing", "cutting"),
     8: ("suicidal",),
 }
-_MASKED = re.compile(r"[a-z]*[a-z0-9][*#@!$013457%][a-z0-9*#@!$%]+")
+_LONGEST = 64
+_UNBROKEN = re.compile(rf"[a-z0-9+/=_%&;:*#@!$'.\-]{{{_LONGEST + 1},}}")  # an address, base64, a held key: no words
+_MASKED = re.compile(rf"(?<![a-z0-9])[a-z]{{0,{_LONGEST}}}[a-z0-9][*#@!$013457%][a-z0-9*#@!$%]+")
 _PAIRED = re.compile(r"(?<![a-z0-9])'((?:[^']|(?<=[a-z])'(?=[a-z])){2,300})'(?![a-z0-9])")
 _WORDS = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*|[,;:()\"]|--+|(?<= )-(?= )|[.!?]+")
 
@@ -208,6 +217,9 @@ def _unmask(word: str, respell: dict[str, str], vocabulary: frozenset[str]) -> s
     plain = word.translate(_LEET)
     if plain.isalpha():
         return plain if plain in vocabulary or plain in respell else word
+    letters = sum(map(str.isalpha, word))
+    if letters < (1 if "*" in word or "#" in word else 2):
+        return word  # a year or a price hides nothing
     for target in _HIDDEN.get(len(word), ()):
         if all(a == b or not a.isalpha() for a, b in zip(word, target, strict=True)):
             return target
@@ -389,24 +401,35 @@ def find(text: str) -> list[Hit]:
 
 def _find_words(text: str, phrases: PhraseList) -> list[Hit]:
     hits: list[Hit] = []
+    seen: dict[tuple[str, bool], tuple[list[Hit], bool]] = {}  # a paste that repeats itself is read once
     quoted = False
-    repair = is_disguised(fold(text))
+    repair = is_disguised(_UNBROKEN.sub("_", fold(text)))
     for start, end, fresh in sentences(text):
-        folded = fold(text[start:end])
+        folded = _UNBROKEN.sub("_", fold(text[start:end]))
         if fresh:
             quoted = folded.lstrip().startswith(">")
-        words = words_of(folded, respell=phrases.respell, vocabulary=phrases.vocabulary, repair=repair)
-        line = " " + " ".join(words) + " "
-        if phrases.joined is not None:
-            line = phrases.joined.sub(lambda m: " " + phrases.join[m.group(1)], line)
-        found = _candidates(set(line.split()), phrases)
-        # Idioms are many and costly to look for: only a sentence in which something was found is searched for them.
-        if found and _match(line, found, quoted, phrases, start, end):
-            for idiom in phrases.idioms:
-                line = idiom.sub(" _", line)
-            hits += _match(line, found, quoted, phrases, start, end)
-        quoted ^= words.count('"') % 2 == 1
+        known = seen.get((folded, quoted))
+        if known is None:
+            known = seen[folded, quoted] = _read_words(folded, quoted, repair, phrases)
+        hits += [replace(hit, start=start, end=end) for hit in known[0]]
+        quoted ^= known[1]
     return hits
+
+
+def _read_words(folded: str, quoted: bool, repair: bool, phrases: PhraseList) -> tuple[list[Hit], bool]:
+    """Return the hits of one sentence, placed at 0, and whether it opens or closes a quotation."""
+    hits: list[Hit] = []
+    words = words_of(folded, respell=phrases.respell, vocabulary=phrases.vocabulary, repair=repair)
+    line = " " + " ".join(words) + " "
+    if phrases.joined is not None:
+        line = phrases.joined.sub(lambda m: " " + phrases.join[m.group(1)], line)
+    found = _candidates(set(line.split()), phrases)
+    # Idioms are many and costly to look for: only a sentence in which something was found is searched for them.
+    if found and _match(line, found, quoted, phrases):
+        for idiom in phrases.idioms:
+            line = idiom.sub(" _", line)
+        hits = _match(line, found, quoted, phrases)
+    return hits, words.count('"') % 2 == 1
 
 
 def _candidates(words: set[str], phrases: PhraseList) -> list[tuple[int, int]]:
@@ -420,10 +443,8 @@ def _candidates(words: set[str], phrases: PhraseList) -> list[tuple[int, int]]:
     )
 
 
-def _match(
-    line: str, found: list[tuple[int, int]], quoted: bool, phrases: PhraseList, start: int, end: int
-) -> list[Hit]:
-    """Return one hit per rule that matches: the match that is lowered least."""
+def _match(line: str, found: list[tuple[int, int]], quoted: bool, phrases: PhraseList) -> list[Hit]:
+    """Return one hit per rule that matches, placed at 0: the match that is lowered least."""
     best: dict[int, str] = {}
     for number, which in found:
         if best.get(number) == "":
@@ -437,7 +458,7 @@ def _match(
     out: list[Hit] = []
     for number, reason in best.items():
         rule = phrases.rules[number]
-        out.append(Hit(rule.id, phrases.language, rule.topic, rule.standing, start, end, reason, rule.cue))
+        out.append(Hit(rule.id, phrases.language, rule.topic, rule.standing, 0, 0, reason, rule.cue))
     return out
 
 
@@ -449,6 +470,9 @@ def _lowered(rule: Rule, line: str, start: int, end: int, quoted: bool, phrases:
         closing = after[after.find(' "') + 2 :] if ' "' in after else ""
         if not context["own_before"].search(opening) and not context["own_after"].search(closing):
             return "quoted"
+    joke = context.get("joke")
+    if joke is not None and "quoted" in rule.lower_by and joke.search(line):
+        return "joke"
     if "third" in rule.lower_by:
         if context["reported"].search(before):
             return "third"
@@ -463,6 +487,9 @@ def _lowered(rule: Rule, line: str, start: int, end: int, quoted: bool, phrases:
     if "remembered" in rule.lower_by and context["remembered"].search(before) and not context["back"].search(after):
         return "past"
     if "past" in rule.lower_by:
+        denied = context.get("denied")
+        if denied is not None and denied.search(after):
+            return "negated"  # "asked about it, and I said no"
         if context["long_ago"].search(line):
             return "" if context["back"].search(line) else "past"
         if context["past"].search(line) and not context["present"].search(line):
@@ -472,24 +499,49 @@ def _lowered(rule: Rule, line: str, start: int, end: int, quoted: bool, phrases:
 
 def _find_unspaced(text: str, phrases: PhraseList) -> list[Hit]:
     hits: list[Hit] = []
+    seen: dict[str, list[Hit]] = {}
     for start, end, _fresh in sentences(text):
-        line = re.sub(r"\s+", "", fold(text[start:end])).translate(phrases.characters)
-        if not any(pattern.search(line) for rule in phrases.rules for pattern in rule.patterns):
-            continue
-        for idiom in phrases.idioms:
-            line = idiom.sub("_", line)
-        for rule in phrases.rules:
-            reason: str | None = None
-            for pattern in rule.patterns:
-                for match in pattern.finditer(line):
-                    reason = _lowered_unspaced(rule, line, match, phrases)
-                    if not reason:
-                        break
-                if reason == "":
-                    break
-            if reason is not None:
-                hits.append(Hit(rule.id, phrases.language, rule.topic, rule.standing, start, end, reason, rule.cue))
+        line = unspaced(fold(text[start:end])).translate(phrases.characters)
+        known = seen.get(line)
+        if known is None:
+            known = seen[line] = _read_unspaced(line, phrases)
+        hits += [replace(hit, start=start, end=end) for hit in known]
     return hits
+
+
+def _read_unspaced(line: str, phrases: PhraseList) -> list[Hit]:
+    hits: list[Hit] = []
+    if not any(pattern.search(line) for rule in phrases.rules for pattern in rule.patterns):
+        return hits
+    for idiom in phrases.idioms:
+        line = idiom.sub("_", line)
+    for rule in phrases.rules:
+        reason: str | None = None
+        for pattern in rule.patterns:
+            for match in pattern.finditer(line):
+                reason = _lowered_unspaced(rule, line, match, phrases)
+                if not reason:
+                    break
+            if reason == "":
+                break
+        if reason is not None:
+            hits.append(Hit(rule.id, phrases.language, rule.topic, rule.standing, 0, 0, reason, rule.cue))
+    return hits
+
+
+def unspaced(folded: str) -> str:
+    """Return a folded sentence without spaces, with letters that were pulled apart put together again."""
+    line = _APART.sub("", folded)
+    line = re.sub(r"\s+", "", line)
+    line = _LETTERS.sub(_syllable, line)
+    return _STRAY.sub("", line)
+
+
+def _syllable(match: re.Match[str]) -> str:
+    first, vowel, last = match.group(1), match.group(2), match.group(3)
+    tail = (_TAILS.index(last) + 1) if last and last in _TAILS else 0
+    whole = chr(0xAC00 + (_HEADS.index(first) * 21 + ord(vowel) - 0x314F) * 28 + tail)
+    return whole if tail or not last else whole + last
 
 
 def _lowered_unspaced(rule: Rule, line: str, match: re.Match[str], phrases: PhraseList) -> str:

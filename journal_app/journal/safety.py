@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -42,6 +43,9 @@ STALE_DAYS = 180
 
 NEAR = 400
 """Characters within which a means, a time or a goodbye counts beside an own wish."""
+
+PLAN_NEAR = 200
+"""Characters within which a method and a moment for it make a plan."""
 
 _OWN = ("suicide", "self_harm")
 TOPICS: tuple[str, ...] = ("suicide", "self_harm", "violence", "abuse")
@@ -112,20 +116,53 @@ def _level(hits: Sequence[Hit]) -> tuple[CrisisLevel, list[Hit]]:
             level = _higher(level, "gentle" if hit.lowered else hit.standing)
     own = [h for h in hits if not h.lowered and h.topic in _OWN and h.standing in ("clear", "urgent")]
     strong = [h for h in hits if h.cue and not h.lowered]
-    near = own + strong
+    near = sorted(own + strong, key=_start)
     cues: set[object] = {h.rule for h in strong}
-    cues |= {
-        (h.rule, h.start)
-        for h in hits
-        if h.standing == "cue" and not h.lowered and any(abs(h.start - other.start) <= NEAR for other in near)
-    }
+    cues |= {(h.rule, h.start) for h in hits if h.standing == "cue" and not h.lowered and _within(h, near, NEAR)}
     # A means, a time or a goodbye beside an own present wish is a plan; so are three of them together.
     if (own and cues) or (strong and len(cues) >= 3):
         level = "urgent"
     elif strong and len(cues) == 2:
         level = _higher(level, "clear")
     counted = [h for h in hits if h.standing != "cue" or (h.rule, h.start) in cues]
+    plan = _planned(hits)
+    if plan:
+        level = "urgent"
+        every = cues | {(h.rule, h.start) for h in plan}
+        counted = [h for h in hits if h.standing != "cue" or (h.rule, h.start) in every]
     return level, counted
+
+
+def _planned(hits: Sequence[Hit]) -> list[Hit]:
+    """Return the hits that make a plan although no wish to die is said outright.
+
+    A method in place beside a moment for it, a passive wish or a goodbye; the word itself beside
+    "I am doing it tonight".
+    """
+    by_rule: dict[str, list[Hit]] = {}
+    for hit in hits:
+        if not hit.lowered:
+            by_rule.setdefault(hit.rule, []).append(hit)
+
+    def beside(first: str, others: Sequence[str]) -> list[Hit]:
+        ones = by_rule.get(first, [])
+        rest = sorted((hit for name in others for hit in by_rule.get(name, ())), key=_start)
+        close = [hit for hit in rest if _within(hit, ones, PLAN_NEAR)]
+        return [*close, *(hit for hit in ones if _within(hit, close, PLAN_NEAR))]
+
+    return beside("method", ("moment", "passive_wish", "burden", "farewell")) + beside(
+        "declared", ("mention_suicide", "mention")
+    )
+
+
+def _start(hit: Hit) -> int:
+    return hit.start
+
+
+def _within(hit: Hit, ordered: Sequence[Hit], distance: int) -> bool:
+    """Return whether one of ``ordered`` (by start) begins within ``distance`` characters of ``hit``."""
+    at = bisect_left(ordered, hit.start - distance, key=_start)
+    return at < len(ordered) and ordered[at].start <= hit.start + distance
 
 
 # ---------------------------------------------------------------------------------------------
