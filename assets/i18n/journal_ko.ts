@@ -4,6 +4,30 @@
     <context>
         <name>charts</name>
         <message>
+            <source>nothing clear</source>
+            <translation>뚜렷하지 않음</translation>
+        </message>
+        <message>
+            <source>Feelings in your words: above all {one} and {two}</source>
+            <translation>글에서 읽힌 감정: 무엇보다 {one}, {two}</translation>
+        </message>
+        <message>
+            <source>Signs, {n} days at a time</source>
+            <translation>{n}일씩 본 기미</translation>
+        </message>
+        <message>
+            <source>Signs, {n} days at a time: most around {day}</source>
+            <translation>{n}일씩 본 기미: {day} 무렵에 가장 많음</translation>
+        </message>
+        <message>
+            <source>{name}: at most {hits} of {n} days, in the days to {day}</source>
+            <translation>{name}: {day}까지의 기간에 {n}일 중 {hits}일로 가장 많음</translation>
+        </message>
+        <message>
+            <source>Share of days with some or many signs over {n} days. {parts}. Not a diagnosis.</source>
+            <translation>{n}일 동안 기미가 조금 또는 많이 보인 날의 비율. {parts}. 진단이 아닙니다.</translation>
+        </message>
+        <message>
             <source>No mood noted in these days.</source>
             <translation>이 기간에는 적어 둔 기분이 없습니다.</translation>
         </message>
@@ -18,10 +42,6 @@
         <message>
             <source>other</source>
             <translation>그 밖</translation>
-        </message>
-        <message>
-            <source>low grey bar: read, nothing stood out</source>
-            <translation>낮은 회색 막대: 읽었지만 두드러진 감정 없음</translation>
         </message>
         <message>
             <source>Nothing was read in these days.</source>
@@ -148,10 +168,6 @@
             <translation>{n}일 평균</translation>
         </message>
         <message>
-            <source>Feelings in your words: mostly {one} and {two}</source>
-            <translation>글 속의 감정: 주로 {one}, {two}</translation>
-        </message>
-        <message>
             <source>Feelings in your words: {one}</source>
             <translation>글 속의 감정: {one}</translation>
         </message>
@@ -200,22 +216,6 @@
             <translation>{name}: 직접 정한 값</translation>
         </message>
         <message>
-            <source>Signs, seven days at a time</source>
-            <translation>이레씩 본 기미</translation>
-        </message>
-        <message>
-            <source>Signs, seven days at a time: most around {day}</source>
-            <translation>이레씩 본 기미: {day} 무렵 가장 많음</translation>
-        </message>
-        <message>
-            <source>{name}: at most {hits} of {n} days, in the week to {day}</source>
-            <translation>{name}: {day}까지의 이레에서 {n}일 가운데 {hits}일이 가장 많음</translation>
-        </message>
-        <message>
-            <source>Share of days with some or many signs over seven days. {parts}. Not a diagnosis.</source>
-            <translation>이레 동안 기미가 조금 또는 많이 있던 날의 비율. {parts}. 진단이 아닙니다.</translation>
-        </message>
-        <message>
             <source>{name}: share of days</source>
             <translation>{name}: 날의 비율</translation>
         </message>
@@ -226,6 +226,14 @@
     </context>
     <context>
         <name>summary</name>
+        <message>
+            <source>nothing clear {share}</source>
+            <translation>뚜렷하지 않음 {share}</translation>
+        </message>
+        <message>
+            <source>Share of days with some or many signs, looking back {n} days</source>
+            <translation>지난 {n}일 동안 기미가 조금 또는 많이 보인 날의 비율</translation>
+        </message>
         <message>
             <source>Entries quoted: {quoted} of {entries}, with what I ticked.</source>
             <translation>글 {entries}편 가운데 {quoted}편에서 내가 고른 것만 옮겼습니다.</translation>
@@ -403,16 +411,24 @@
             <translation>단계별 날</translation>
         </message>
         <message>
-            <source>Share of days with some or many signs, looking back seven days</source>
-            <translation>지난 이레에서 기미가 조금 또는 많이 있던 날의 비율</translation>
-        </message>
-        <message>
             <source>The same as a table</source>
             <translation>같은 내용을 표로</translation>
         </message>
     </context>
     <context>
         <name>trends</name>
+        <message>
+            <source>Feelings stood out in the words of {felt} of {days} days read, above all: {names}.</source>
+            <translation>읽은 {days}일 가운데 {felt}일의 글에서 감정이 뚜렷했습니다. 무엇보다: {names}.</translation>
+        </message>
+        <message>
+            <source>{n} entry is not counted here, since 25 years fit at most: {dates}.</source>
+            <translation>한 번에 25년까지만 보여 주므로 일기 {n}편은 여기에 들어 있지 않습니다: {dates}.</translation>
+        </message>
+        <message>
+            <source>{n} entries are not counted here, since 25 years fit at most: {dates}.</source>
+            <translation>한 번에 25년까지만 보여 주므로 일기 {n}편은 여기에 들어 있지 않습니다: {dates}.</translation>
+        </message>
         <message>
             <source>Estimates describe the text, may be wrong, and are not a diagnosis.</source>
             <translation>추정은 글의 표현을 말할 뿐이며 틀릴 수 있고 진단이 아닙니다.</translation>
@@ -428,10 +444,6 @@
         <message>
             <source>You wrote on {n} days of {all}.</source>
             <translation>{all}일 가운데 {n}일 썼습니다.</translation>
-        </message>
-        <message>
-            <source>Feelings read most often in your words: {names}.</source>
-            <translation>글에서 가장 자주 읽은 감정: {names}.</translation>
         </message>
         <message>
             <source>No own mood was noted.</source>

@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 from journal_app.charts import figures, save, words
 from journal_app.charts.style import ChartStyle
 from journal_app.charts.words import Table
-from journal_app.journal import trends
-from journal_app.journal.trends import Translate, Trend
+from journal_app.journal import wording
+from journal_app.journal.trends import Trend
+from journal_app.journal.wording import Translate
 
 Format = Literal["png", "svg"]
 DEFAULT_SIZE = (7.2, 3.4)
@@ -111,6 +112,6 @@ def render_all(
             yield f"{item.key}.{form}", item.render(trend, style, form)
 
 
-def digest(trend: Trend, translate: Translate = trends.untranslated) -> str:
+def digest(trend: Trend, translate: Translate = wording.untranslated) -> str:
     """Return the digest as one paragraph."""
-    return " ".join(trends.digest(trend, translate))
+    return " ".join(wording.digest(trend, translate))

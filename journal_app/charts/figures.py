@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from journal_app.charts import style as look
 from journal_app.charts.style import ChartStyle
 from journal_app.contract.tasks import FEELINGS
-from journal_app.journal import trends
+from journal_app.journal import trends, wording
 from journal_app.journal.trends import Point, Step, Trend
 
 MAX_SERIES = 6
@@ -30,6 +30,12 @@ MANY_BUCKETS = 60
 """Above this many buckets ranges, outlines and hatches of single marks are left out: they would blur."""
 
 HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "")
+LINED_CELLS = 70
+"""Up to this many columns the cells of a map have lines between them."""
+
+OTHER, UNCLEAR = -1, -2
+TINTS = (0.0, 0.3, 0.6, 0.9)
+"""How dark the lanes' blocks may become: what there is most of must not outshine what matters."""
 LANES = ("unsure", *trends.LEVELS)
 
 
@@ -86,7 +92,7 @@ def mood(figure: Figure, trend: Trend, style: ChartStyle, title: str = "") -> No
     colours = style.colours
     look.dress(axes, style)
     axes.set_ylim(0.6, 5.4)
-    axes.set_yticks(range(1, 6), [trends.mood_word(i, style.translate) for i in range(1, 6)])
+    axes.set_yticks(range(1, 6), [wording.mood_word(i, style.translate) for i in range(1, 6)])
     axes.grid(axis="y", color=colours.line, linewidth=style.line(0.7))
     axes.axhline(3, color=colours.quiet_ink, linewidth=style.line(0.8), linestyle=(0, (2, 3)))
     crowded = len(points) > MANY_BUCKETS
@@ -106,6 +112,7 @@ def mood(figure: Figure, trend: Trend, style: ChartStyle, title: str = "") -> No
         edgecolors=style.background,
         linewidths=style.line(0.6),
         zorder=3,
+        clip_on=False,  # a dot on the first or last day is a whole dot
     )
     window = average_window(trend)
     stretches = runs(points, trends.moving_average(trend, step, window))
@@ -136,15 +143,20 @@ def feelings(figure: Figure, trend: Trend, style: ChartStyle, title: str = "") -
     xs = [look.centre(p) for p in shown]
     widths = [p.days for p in shown]
     matrix = np.array([[(p.shares or ())[FEELINGS.index(n)] for p in shown] for n in names])
-    rest = np.clip(1 - matrix.sum(axis=0), 0, 1)
-    rows = [*zip(names, matrix, strict=True)]
-    if rest.max() > 0.005:
-        rows.append(("", rest))
+    present = np.array([sum(p.shares or ()) for p in shown])
+    # Colours: a feeling's own by its rank, grey for the others, almost nothing where nothing was clear.
+    words = [wording.feeling_word(name, style.translate) for name in names]
+    rows = list(zip(words, matrix, range(len(words)), strict=True))
+    for values, word, kind in (
+        (present - matrix.sum(axis=0), style.translate("charts", "other"), OTHER),
+        (1 - present, style.translate("charts", "nothing clear"), UNCLEAR),
+    ):
+        if values.max() > 0.005:
+            rows.append((word, np.clip(values, 0, 1), kind))
     bottom = np.zeros(len(shown))
     middles: list[tuple[float, int, str]] = []
-    for i, (name, values) in enumerate(rows):
-        colour = style.colours.series[i] if name else look.rest(style)
-        hatch = HATCHES[i] if name else ""
+    for word, values, kind in rows:
+        colour, hatch = _band(style, kind)
         if len(points) > MANY_BUCKETS:
             # One hatched area per stretch: a bar per bucket would take seconds.
             for part in _stretches(points):
@@ -159,23 +171,21 @@ def feelings(figure: Figure, trend: Trend, style: ChartStyle, title: str = "") -
                 xs, values, width=widths, bottom=bottom, color=colour, hatch=hatch,
                 edgecolor=style.background, linewidth=style.line(0.6),
             )  # fmt: skip
-        label = trends.feeling_word(name, style.translate) if name else style.translate("charts", "other")
-        middles.append((float(bottom[-1] + values[-1] / 2), i if name else -1, label))
+        middles.append((float(bottom[-1] + values[-1] / 2), kind, word))
         bottom = bottom + values
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
-    silent = [p for p in points if p.read and p.shares is None]
-    if silent and len(points) <= MANY_BUCKETS:
-        # Read, but nothing stood out: not the same as a gap.
-        axes.bar(
-            [look.centre(p) for p in silent], [0.04] * len(silent), width=[p.days * 0.92 for p in silent],
-            color=look.rest(style), linewidth=0,
-        )  # fmt: skip
-        _corner(axes, style, style.translate("charts", "low grey bar: read, nothing stood out"))
     _stack_labels(axes, style, middles)
     look.date_axis(axes, trend, style, labels=False)
     look.count_strip(strip, trend, points, [p.read for p in points], style)
     axes.tick_params(labelbottom=False)
+
+
+def _band(style: ChartStyle, kind: int) -> tuple[str, str]:
+    """Return colour and hatch of a band: a series by its rank, or ``OTHER`` or ``UNCLEAR``."""
+    if kind == UNCLEAR:
+        return look.blend(style.background, style.colours.quiet_ink, 0.09), ""
+    return (look.rest(style), "") if kind == OTHER else (style.colours.series[kind], HATCHES[kind])
 
 
 def _stretches(points: Sequence[Point]) -> list[list[Point]]:
@@ -201,7 +211,7 @@ def _stack_labels(axes: Axes, style: ChartStyle, middles: list[tuple[float, int,
         for i in range(len(places) - 2, -1, -1):
             places[i] = min(places[i], places[i + 1] - least)
     for y, (_, i, label) in zip(places, middles, strict=True):
-        colour = style.colours.series[i] if i >= 0 else look.rest(style)
+        colour, hatch = _band(style, i)
         axes.annotate(
             label, (1, y), xycoords="axes fraction", xytext=(18 * style.scale, 0), textcoords="offset points",
             va="center", ha="left", color=style.colours.ink, fontproperties=style.font(), annotation_clip=False,
@@ -211,7 +221,7 @@ def _stack_labels(axes: Axes, style: ChartStyle, middles: list[tuple[float, int,
             va="center", ha="left", annotation_clip=False, fontproperties=style.font(0.7),
             bbox={
                 "boxstyle": "square,pad=0.15", "facecolor": colour, "edgecolor": style.background,
-                "hatch": HATCHES[i] if i >= 0 else "", "linewidth": 0.3,
+                "hatch": hatch, "linewidth": 0.3,
             },
         )  # fmt: skip
 
@@ -241,6 +251,7 @@ def _lanes(axes: Axes, trend: Trend, points: Sequence[Point], name: str, style: 
     look.dress(axes, style)
     colours = style.colours
     crowded = len(points) > MANY_BUCKETS
+    edges = (colours.quiet_ink, look.blend(style.background, colours.accent, 0.6), colours.accent, colours.accent)
     for lane in range(len(LANES) + 1):
         axes.axhline(lane - 0.5, color=colours.line, linewidth=style.line(0.7))
     axes.axhline(0.5, color=colours.quiet_ink, linewidth=style.line(0.8), linestyle=(0, (2, 3)))
@@ -252,13 +263,11 @@ def _lanes(axes: Axes, trend: Trend, points: Sequence[Point], name: str, style: 
         for point, count in blocks:
             signal = point.signal(name)
             share = count / (signal.days + signal.unsure)
-            fills.append(
-                look.blend(style.background, colours.accent, 0.25 + 0.55 * share) if lane else style.background
-            )
+            fills.append(look.blend(style.background, colours.accent, (0.3 + 0.7 * share) * TINTS[lane]))
         axes.bar(
             [look.centre(p) for p, _ in blocks], [0.76] * len(blocks), bottom=lane - 0.38,
             width=[look.bar_width(p, trend) for p, _ in blocks], color=fills,
-            edgecolor=colours.accent if lane else colours.quiet_ink, linewidth=style.line(0.3 if crowded else 0.8),
+            edgecolor=edges[lane], linewidth=style.line(0.3 if crowded else 0.8),
             hatch="" if crowded else ("////" if lane else ".."), zorder=2,
         )  # fmt: skip
     for point in points:
@@ -268,10 +277,10 @@ def _lanes(axes: Axes, trend: Trend, points: Sequence[Point], name: str, style: 
                 markeredgecolor=style.background, markersize=(3.5 if crowded else 6) * style.scale, zorder=4,
             )  # fmt: skip
     axes.set_ylim(-0.5, len(LANES) - 0.5)
-    axes.set_yticks(range(len(LANES)), [trends.level_word(level, style.translate) for level in LANES])
+    axes.set_yticks(range(len(LANES)), [wording.level_word(level, style.translate) for level in LANES])
     look.date_axis(axes, trend, style, labels=False)
     axes.set_title(
-        trends.sign_word(name, style.translate), loc="left", fontproperties=style.font(1.0, bold=True),
+        wording.sign_word(name, style.translate), loc="left", fontproperties=style.font(1.0, bold=True),
         color=colours.ink, pad=4 * style.scale,
     )  # fmt: skip
 
@@ -284,7 +293,7 @@ def heat(figure: Figure, trend: Trend, style: ChartStyle, title: str = "") -> No
         look.empty(figure, style, style.translate("charts", "No feelings read in these days."), title)
         return
     values = [[None if p.feelings is None else p.feelings[FEELINGS.index(n)] for p in points] for n in names]
-    labels = [trends.feeling_word(name, style.translate) for name in names]
+    labels = [wording.feeling_word(name, style.translate) for name in names]
     ends = (style.translate("charts", "faint"), style.translate("charts", "strong"))
     look.prepare(figure, style, title)
     axes = figure.add_subplot()
@@ -292,14 +301,14 @@ def heat(figure: Figure, trend: Trend, style: ChartStyle, title: str = "") -> No
 
 
 def signs(figure: Figure, trend: Trend, style: ChartStyle, title: str = "") -> None:
-    """Draw the rolling map: on what share of the days there were signs; seven days back, or per bucket."""
+    """Draw the rolling map: on what share of the days there were signs; some days back, or per bucket."""
     step = fine_step(trend)
     found = trends.signs_map(trend, step)
     if not any(value is not None for row in found.share for value in row):
         text = style.translate("charts", "Two days of entries are needed before this map begins.")
         look.empty(figure, style, text, title)
         return
-    labels = [trends.sign_word(name, style.translate) for name in found.signs]
+    labels = [wording.sign_word(name, style.translate) for name in found.signs]
     ends = (style.translate("charts", "no day"), style.translate("charts", "every day"))
     look.prepare(figure, style, title)
     axes = figure.add_subplot()
@@ -332,9 +341,14 @@ def _cells(
     axes.patch.set_visible(True)
     edges = [look.ordinal(p.start) - 0.5 for p in points] + [look.ordinal(points[-1].end) + 0.5]
     grid = np.ma.masked_invalid(np.array([[np.nan if v is None else v for v in row] for row in values], dtype=float))
+    if len(points) > LINED_CELLS:
+        # Neighbours that look the same are one cell: fewer seams on paper, and a file of a third the size.
+        cells = list(zip(*values, strict=True))
+        first = [i for i, cell in enumerate(cells) if i == 0 or cell != cells[i - 1]]
+        grid, edges = grid[:, first], [*(edges[i] for i in first), edges[-1]]
     mesh = axes.pcolormesh(
         edges, np.arange(len(labels) + 1) - 0.5, grid, cmap=style.sequential(), vmin=0, vmax=1,
-        edgecolors=style.background if len(points) <= 70 else "none", linewidth=style.line(1.0), snap=True,
+        edgecolors=style.background if len(points) <= LINED_CELLS else "none", linewidth=style.line(1.0), snap=True,
     )  # fmt: skip
     for row in range(1, len(labels)):
         axes.axhline(row - 0.5, color=style.background, linewidth=style.line(1.6))

@@ -18,8 +18,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
 
 from journal_app import palette
-from journal_app.journal import trends
-from journal_app.journal.trends import Point, Translate
+from journal_app.journal import trends, wording
+from journal_app.journal.trends import Point
+from journal_app.journal.wording import Translate
 
 LAST_RESORT = "Droid Sans Fallback"
 FALLBACK_FAMILIES: tuple[str, ...] = (
@@ -71,31 +72,31 @@ class ChartStyle:
     fonts: tuple[str, ...]
     scale: float = 1.0
     titled: bool = False
-    translate: Translate = trends.untranslated
+    translate: Translate = wording.untranslated
 
     @classmethod
     def light(
-        cls, *, scale: float = 1.0, fonts: Sequence[str] = (), translate: Translate = trends.untranslated
+        cls, *, scale: float = 1.0, fonts: Sequence[str] = (), translate: Translate = wording.untranslated
     ) -> ChartStyle:
         """Return the style of the light theme."""
         return cls(palette.LIGHT, palette.LIGHT.card, families(fonts), scale, translate=translate)
 
     @classmethod
     def dark(
-        cls, *, scale: float = 1.0, fonts: Sequence[str] = (), translate: Translate = trends.untranslated
+        cls, *, scale: float = 1.0, fonts: Sequence[str] = (), translate: Translate = wording.untranslated
     ) -> ChartStyle:
         """Return the style of the dark theme."""
         return cls(palette.DARK, palette.DARK.card, families(fonts), scale, translate=translate)
 
     @classmethod
     def high_contrast(
-        cls, *, scale: float = 1.0, fonts: Sequence[str] = (), translate: Translate = trends.untranslated
+        cls, *, scale: float = 1.0, fonts: Sequence[str] = (), translate: Translate = wording.untranslated
     ) -> ChartStyle:
         """Return the style of the high-contrast theme."""
         return cls(palette.HIGH_CONTRAST, palette.HIGH_CONTRAST.card, families(fonts), scale, translate=translate)
 
     @classmethod
-    def paper(cls, *, scale: float = 1.0, translate: Translate = trends.untranslated) -> ChartStyle:
+    def paper(cls, *, scale: float = 1.0, translate: Translate = wording.untranslated) -> ChartStyle:
         """Return the style for files: light colours on white, the same fonts on every computer."""
         return cls(palette.LIGHT, "#FFFFFF", families(), scale, translate=translate)
 
@@ -206,10 +207,10 @@ def _date_ticks(first: dt.date, last: dt.date, style: ChartStyle) -> list[tuple[
     one_year = first.year == last.year
 
     def short(day: dt.date) -> str:
-        return trends.short_date(day.isoformat(), style.translate)
+        return wording.short_date(day.isoformat(), style.translate)
 
     def month(day: dt.date) -> str:
-        name = trends.month_word(day.month, style.translate)
+        name = wording.month_word(day.month, style.translate)
         return name if one_year or day.month != 1 else f"{name} {day.year}"
 
     def year(day: dt.date) -> str:
@@ -233,7 +234,7 @@ def _date_ticks(first: dt.date, last: dt.date, style: ChartStyle) -> list[tuple[
             if len(found) < 2:
                 found = [first, last]
                 name = (
-                    short if one_year else (lambda day: trends.short_date(day.isoformat(), style.translate, year=True))
+                    short if one_year else (lambda day: wording.short_date(day.isoformat(), style.translate, year=True))
                 )
             return [(day.toordinal(), name(day)) for day in found]
     return [(day.toordinal(), year(day)) for day in (first, last)]

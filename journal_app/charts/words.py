@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from journal_app.contract.tasks import FEELINGS
-from journal_app.journal import trends
-from journal_app.journal.trends import Point, Step, Translate, Trend
+from journal_app.journal import trends, wording
+from journal_app.journal.trends import Point, Step, Trend
+from journal_app.journal.wording import Translate
 
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 """Header and rows, every cell as text; an empty cell is a gap."""
@@ -30,8 +31,8 @@ def caption(trend: Trend, translate: Translate, *, estimated: bool) -> str:
 def period(trend: Trend, translate: Translate) -> str:
     """Return the dates of the period in words."""
     return translate("charts", "{start} to {end}").format(
-        start=trends.short_date(trend.start, translate, year=True),
-        end=trends.short_date(trend.end, translate, year=True),
+        start=wording.short_date(trend.start, translate, year=True),
+        end=wording.short_date(trend.end, translate, year=True),
     )
 
 
@@ -86,11 +87,11 @@ def mood_describe(trend: Trend, translate: Translate) -> str:
         "Own mood from {start} to {end}: noted on {n} of {days} days, {word} on average ({mean:.1f} of 5). "
         "Lowest {low:.1f} on {low_day}, highest {high:.1f} on {high_day}. Days without a note are gaps.",
     ).format(
-        start=trends.short_date(trend.start, translate, year=True),
-        end=trends.short_date(trend.end, translate, year=True),
+        start=wording.short_date(trend.start, translate, year=True),
+        end=wording.short_date(trend.end, translate, year=True),
         n=len(rated),
         days=len(trend.days),
-        word=trends.mood_word(mean, translate),
+        word=wording.mood_word(mean, translate),
         mean=mean,
         low=low.mood,
         low_day=_day(trend, low.start, translate),
@@ -122,9 +123,10 @@ def mood_table(trend: Trend, step: Step, window: int, translate: Translate) -> T
 
 def feelings_title(trend: Trend, translate: Translate) -> str:
     """Return the title of the feelings chart in words."""
-    names = [trends.feeling_word(name, translate) for name in trends.top_feelings(trend.days, 2)]
+    names = [wording.feeling_word(name, translate) for name in trends.top_feelings(trend.days, 2)]
     if len(names) == 2:
-        return translate("charts", "Feelings in your words: mostly {one} and {two}").format(one=names[0], two=names[1])
+        text = translate("charts", "Feelings in your words: above all {one} and {two}")
+        return text.format(one=names[0], two=names[1])
     if names:
         return translate("charts", "Feelings in your words: {one}").format(one=names[0])
     return translate("charts", "Feelings in your words")
@@ -138,7 +140,9 @@ def feelings_describe(trend: Trend, translate: Translate) -> str:
     parts = []
     for name in trends.top_feelings(trend.days, 6):
         share = sum(row[FEELINGS.index(name)] for row in rows) / len(rows)
-        parts.append(f"{trends.feeling_word(name, translate)} {share:.0%}")
+        parts.append(f"{wording.feeling_word(name, translate)} {share:.0%}")
+    unclear = max(0.0, 1 - sum(map(sum, rows)) / len(rows))
+    parts.append(f"{translate('charts', 'nothing clear')} {unclear:.0%}")
     return translate(
         "charts",
         "Estimated from the words of {n} entries on {days} days, with your corrections. Mean shares: {parts}. "
@@ -153,11 +157,13 @@ def feelings_table(points: Sequence[Point], translate: Translate) -> Table:
         translate("charts", "from"),
         translate("charts", "to"),
         translate("charts", "entries read"),
-        *(trends.feeling_word(name, translate) for name in names),
+        *(wording.feeling_word(name, translate) for name in names),
+        translate("charts", "nothing clear"),
     )
     rows = []
     for p in points:
         shares = ["" if p.shares is None else f"{p.shares[FEELINGS.index(name)]:.2f}" for name in names]
+        shares.append("" if p.shares is None else f"{max(0.0, 1 - sum(p.shares)):.2f}")
         rows.append((p.start, p.end, str(p.read), *shares))
     return header, rows
 
@@ -174,7 +180,7 @@ def heat_table(points: Sequence[Point], limit: int, translate: Translate) -> Tab
         translate("charts", "from"),
         translate("charts", "to"),
         translate("charts", "entries read"),
-        *(trends.feeling_word(name, translate) for name in names),
+        *(wording.feeling_word(name, translate) for name in names),
     )
     rows = []
     for p in points:
@@ -194,7 +200,7 @@ def heat_describe(trend: Trend, translate: Translate) -> str:
         day = max(read, key=lambda p: ((p.feelings or ())[i], p.start))
         parts.append(
             translate("charts", "{name} strongest on {day}").format(
-                name=trends.feeling_word(name, translate), day=_day(trend, day.start, translate)
+                name=wording.feeling_word(name, translate), day=_day(trend, day.start, translate)
             )
         )
     text = translate("charts", "How strongly each feeling was read, day by day, with your corrections: {parts}.")
@@ -218,7 +224,7 @@ def levels_title(trend: Trend, translate: Translate) -> str:
 
 def levels_describe(trend: Trend, translate: Translate) -> str:
     """Return the text alternative of the lanes."""
-    lines = [line for task in ("stress", "low_mood") if (line := trends.signal_sentence(trend, task, translate))]
+    lines = [line for task in ("stress", "low_mood") if (line := wording.signal_sentence(trend, task, translate))]
     own = sum(len(p.stress.own) + len(p.low_mood.own) for p in trend.days)
     if own:
         lines.append(translate("charts", "You set a level yourself {n} times; it is shown apart.").format(n=own))
@@ -232,9 +238,9 @@ def levels_table(points: Sequence[Point], translate: Translate) -> Table:
     """Return the lanes' rows: days at each level, by sign, and the writer's own levels."""
     header = [translate("charts", "from"), translate("charts", "to"), translate("charts", "entries read")]
     for task in ("stress", "low_mood"):
-        name = trends.sign_word(task, translate)
+        name = wording.sign_word(task, translate)
         for level in (*trends.LEVELS, "unsure"):
-            header.append(f"{name}: {trends.level_word(level, translate)}")
+            header.append(f"{name}: {wording.level_word(level, translate)}")
         header.append(translate("charts", "{name}: own word").format(name=name))
     rows = []
     for p in points:
@@ -243,7 +249,7 @@ def levels_table(points: Sequence[Point], translate: Translate) -> Table:
             signal = p.signal(task)
             known = signal.days + signal.unsure
             cells += [str(signal.count(level)) if known else "" for level in (*trends.LEVELS, "unsure")]
-            cells.append(", ".join(trends.level_word(level, translate) for level in signal.own))
+            cells.append(", ".join(wording.level_word(level, translate) for level in signal.own))
         rows.append(tuple(cells))
     return tuple(header), rows
 
@@ -260,10 +266,9 @@ def signs_title(trend: Trend, translate: Translate) -> str:
             if share is not None and share >= 0.5 and (best is None or share > best[0]):
                 best = (share, point.start)
     if best is None:
-        return translate("charts", "Signs, seven days at a time")
-    return translate("charts", "Signs, seven days at a time: most around {day}").format(
-        day=_day(trend, best[1], translate)
-    )
+        return translate("charts", "Signs, {n} days at a time").format(n=found.window)
+    text = translate("charts", "Signs, {n} days at a time: most around {day}")
+    return text.format(n=found.window, day=_day(trend, best[1], translate))
 
 
 def signs_describe(trend: Trend, translate: Translate) -> str:
@@ -276,8 +281,8 @@ def signs_describe(trend: Trend, translate: Translate) -> str:
             continue
         share, n, day = max(known)
         parts.append(
-            translate("charts", "{name}: at most {hits} of {n} days, in the week to {day}").format(
-                name=trends.sign_word(name, translate),
+            translate("charts", "{name}: at most {hits} of {n} days, in the days to {day}").format(
+                name=wording.sign_word(name, translate),
                 hits=round(share * n),
                 n=n,
                 day=_day(trend, day, translate),
@@ -285,8 +290,8 @@ def signs_describe(trend: Trend, translate: Translate) -> str:
         )
     if not parts:
         return translate("charts", "Two days of entries are needed before this map begins.")
-    text = translate("charts", "Share of days with some or many signs over seven days. {parts}. Not a diagnosis.")
-    return text.format(parts="; ".join(parts))
+    text = translate("charts", "Share of days with some or many signs over {n} days. {parts}. Not a diagnosis.")
+    return text.format(n=found.window, parts="; ".join(parts))
 
 
 def signs_table(trend: Trend, step: Step, translate: Translate) -> Table:
@@ -294,7 +299,7 @@ def signs_table(trend: Trend, step: Step, translate: Translate) -> Table:
     found = trends.signs_map(trend, step)
     header = [translate("charts", "from"), translate("charts", "to")]
     for name in found.signs:
-        word = trends.sign_word(name, translate)
+        word = wording.sign_word(name, translate)
         header += [
             translate("charts", "{name}: share of days").format(name=word),
             translate("charts", "{name}: days read").format(name=word),
@@ -310,7 +315,7 @@ def signs_table(trend: Trend, step: Step, translate: Translate) -> Table:
 
 def _day(trend: Trend, date: str, translate: Translate) -> str:
     """Return a date, with its year where the period is long enough for doubt."""
-    return trends.short_date(date, translate, year=len(trend.days) > 366)
+    return wording.short_date(date, translate, year=len(trend.days) > 366)
 
 
 def _number(value: float | None) -> str:

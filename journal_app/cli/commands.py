@@ -26,7 +26,7 @@ from journal_app.exchange import files
 from journal_app.inference import catalog
 from journal_app.inference.engine import ModelError
 from journal_app.inference.text import words as text_words
-from journal_app.journal import reflection, safety, summary, trends
+from journal_app.journal import reflection, safety, summary, trends, wording
 from journal_app.journal.analysis import AnalysisEvent, AnalysisService
 from journal_app.vault.records import DayRow, Entry, Mood, Store
 from journal_app.vault.vault import Vault
@@ -90,10 +90,10 @@ def _say_saved(told: dict[str, Any], out: Output) -> None:
     entry, estimate = told["entry"], told["entry"]["estimate"]
     out.say(f"Saved: {entry['date']} {entry['time'][:5]}, {text_words(entry['text'])} words ({entry['id'][:ID_SHOWN]})")
     if estimate is not None and estimate["readable"]:
-        feelings = ", ".join(trends.feeling_word(name) for name in estimate["feelings"]) or "nothing sure enough"
+        feelings = ", ".join(wording.feeling_word(name) for name in estimate["feelings"]) or "nothing sure enough"
         out.say(
-            f"Estimated: {feelings}; stress {trends.level_word(estimate['stress_band'])}, "
-            f"low-mood signs {trends.level_word(estimate['low_mood_band'])}"
+            f"Estimated: {feelings}; stress {wording.level_word(estimate['stress_band'])}, "
+            f"low-mood signs {wording.level_word(estimate['low_mood_band'])}"
         )
 
 
@@ -247,7 +247,7 @@ def _is_date(text: str) -> bool:
 def _tell(store: Store, entry: Entry, options: argparse.Namespace, out: Output) -> None:
     head = f"{entry.local_date} {entry.local_time[:5]}  ({entry.id[:ID_SHOWN]})"
     if entry.mood is not None:
-        head += f"  own mood: {trends.mood_word(entry.mood.valence)}"
+        head += f"  own mood: {wording.mood_word(entry.mood.valence)}"
         if entry.mood.energy is not None:
             head += f", energy {entry.mood.energy} of 5"
     if entry.for_therapist:
@@ -262,11 +262,11 @@ def _tell(store: Store, entry: Entry, options: argparse.Namespace, out: Output) 
     analysis = store.analysis(entry.id)
     if analysis is not None and analysis.readable:
         removed = {c.label for c in store.corrections(entry.id) if c.task == "feelings" and c.verdict == "remove"}
-        feelings = ", ".join(trends.feeling_word(name) for name in analysis.feelings if name not in removed)
+        feelings = ", ".join(wording.feeling_word(name) for name in analysis.feelings if name not in removed)
         out.say(
             f"\nEstimated by {analysis.model} (it may be wrong): {feelings or 'nothing sure enough'}; "
-            f"stress {trends.level_word(analysis.stress_band)}, "
-            f"low-mood signs {trends.level_word(analysis.low_mood_band)}"
+            f"stress {wording.level_word(analysis.stress_band)}, "
+            f"low-mood signs {wording.level_word(analysis.low_mood_band)}"
         )
     if options.revisions:
         for version in store.revisions(entry.id)[1:]:
@@ -334,7 +334,7 @@ def insights(options: argparse.Namespace, services: Services, out: Output) -> in
         )
         return EXIT_OK
     out.say(week_table(weeks))
-    for sentence in trends.digest(trend):
+    for sentence in wording.digest(trend):
         out.say(sentence)
     if waiting:
         out.note(f"{waiting} entries have not been read by the model yet; they are when the window is open.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from journal_app.journal import trends
+from journal_app.journal import wording
 from journal_app.journal.trends import Signal, WeekRow
 
 NO_DATA = "-"
@@ -42,7 +42,7 @@ def week_table(weeks: Sequence[WeekRow]) -> str:
             NO_DATA if week.mood is None else f"{week.mood:.1f} (n={week.mood_n})",
             _signal(week.stress),
             _signal(week.low_mood),
-            ", ".join(trends.feeling_word(name) for name in week.feelings) or NO_DATA,
+            ", ".join(wording.feeling_word(name) for name in week.feelings) or NO_DATA,
         )
         for week in weeks
     ]
@@ -52,4 +52,4 @@ def week_table(weeks: Sequence[WeekRow]) -> str:
 
 def _signal(signal: Signal) -> str:
     counts = ((signal.many, "many"), (signal.some, "some"), (signal.quiet, "quiet"), (signal.unsure, "unsure"))
-    return ", ".join(f"{count} {trends.level_word(word)}" for count, word in counts if count) or NO_DATA
+    return ", ".join(f"{count} {wording.level_word(word)}" for count, word in counts if count) or NO_DATA

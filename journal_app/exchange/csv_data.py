@@ -15,8 +15,9 @@ from journal_app.charts import words
 from journal_app.charts.catalog import CHARTS
 from journal_app.contract.tasks import FEELINGS
 from journal_app.exchange import files
-from journal_app.journal import trends
-from journal_app.journal.trends import Translate, Trend
+from journal_app.journal import wording
+from journal_app.journal.trends import Trend
+from journal_app.journal.wording import Translate
 
 DAY_COLUMNS: tuple[str, ...] = (
     "date",
@@ -42,7 +43,7 @@ def encode(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
     return out.getvalue().encode("utf-8-sig")
 
 
-def chart(key: str, trend: Trend, translate: Translate = trends.untranslated) -> bytes:
+def chart(key: str, trend: Trend, translate: Translate = wording.untranslated) -> bytes:
     """Return the table of one chart."""
     for item in CHARTS:
         if item.key == key:
@@ -51,9 +52,9 @@ def chart(key: str, trend: Trend, translate: Translate = trends.untranslated) ->
 
 
 def days(trend: Trend) -> bytes:
-    """Return one line a day, days without data included as empty cells."""
+    """Return one line a day, days without data included as empty cells; far away days without those between."""
     rows = []
-    for point in trend.days:
+    for point in sorted((*trend.days, *trend.far), key=lambda p: p.start):
         cells = [point.start, str(point.entries), str(point.words) if point.entries else "", _number(point.mood)]
         cells += [str(point.mood_n), str(point.read)]
         for task in ("stress", "low_mood"):
@@ -68,7 +69,7 @@ def days(trend: Trend) -> bytes:
 
 
 def save_all(
-    trend: Trend, folder: Path, translate: Translate = trends.untranslated, *, replace: bool = True
+    trend: Trend, folder: Path, translate: Translate = wording.untranslated, *, replace: bool = True
 ) -> list[Path]:
     """Write ``days.csv`` and one file for each chart into the existing ``folder``; return the paths.
 
@@ -78,7 +79,7 @@ def save_all(
     return files.write_all(folder, ((f"{name}.csv", data) for name, data in tables.items()), replace=replace)
 
 
-def title(key: str, trend: Trend, translate: Translate = trends.untranslated) -> str:
+def title(key: str, trend: Trend, translate: Translate = wording.untranslated) -> str:
     """Return what a chart's table is called: the chart's title and its period."""
     for item in CHARTS:
         if item.key == key:

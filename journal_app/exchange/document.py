@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from journal_app.journal import trends
+from journal_app.journal import trends, wording
 from journal_app.journal.summary import Said, Summary
-from journal_app.journal.trends import Translate, Trend
+from journal_app.journal.trends import Trend
+from journal_app.journal.wording import Translate
 
 QUIET_HEIGHT = 118.0
 """Points of a chart's height on the first page, which must hold everything a therapist needs."""
@@ -76,11 +77,11 @@ class Document:
     language: str = "en"
 
 
-def from_summary(summary: Summary, translate: Translate = trends.untranslated, *, language: str = "en") -> Document:
+def from_summary(summary: Summary, translate: Translate = wording.untranslated, *, language: str = "en") -> Document:
     """Return the pages' content, in the order that a therapist reads it."""
 
     def day(date: str) -> str:
-        return trends.short_date(date, translate, year=True)
+        return wording.short_date(date, translate, year=True)
 
     blocks: list[Block] = [Heading(translate("summary", "What I want to talk about"))]
     nothing = translate("summary", "Nothing chosen.")
@@ -120,7 +121,7 @@ def _said(note: str, quotes: tuple[Said, ...], translate: Translate) -> list[Blo
         blocks.append(Paragraph(note))
     if quotes:
         year = len({quote.date[:4] for quote in quotes}) > 1
-        blocks.append(Quotes(tuple((trends.short_date(q.date, translate, year=year), q.text) for q in quotes)))
+        blocks.append(Quotes(tuple((wording.short_date(q.date, translate, year=year), q.text) for q in quotes)))
     return blocks
 
 
@@ -166,7 +167,7 @@ def _ratings(summary: Summary, translate: Translate) -> list[Block]:
             )
         )
     for score in summary.scores:
-        text = f"{score.value:g} / {score.highest:g}, {trends.short_date(score.date, translate, year=True)}"
+        text = f"{score.value:g} / {score.highest:g}, {wording.short_date(score.date, translate, year=True)}"
         if score.change is not None:
             text += translate("summary", ", change {change:+g}").format(change=score.change)
         items.append((score.name, text))
@@ -199,12 +200,14 @@ def _estimates(summary: Summary, translate: Translate) -> list[Block]:
         return blocks
     if estimates.feelings:
         blocks.append(Heading(translate("summary", "Feelings in the words"), mark))
-        shares = ", ".join(f"{trends.feeling_word(name, translate)} {share:.0%}" for name, share in estimates.feelings)
+        shares = ", ".join(f"{wording.feeling_word(name, translate)} {share:.0%}" for name, share in estimates.feelings)
+        shares += ", " + translate("summary", "nothing clear {share}").format(share=f"{estimates.unclear:.0%}")
         blocks.append(Paragraph(translate("summary", "Mean shares of what was read: {shares}.").format(shares=shares)))
         blocks.append(Picture("feelings", summary.trend, 150.0, translate("summary", "Shares of feelings")))
     blocks.append(Heading(translate("summary", "Stress and low-mood signs in the words"), mark))
     blocks += [Paragraph(line) for line in estimates.sentences]
     blocks.append(Picture("levels", summary.trend, 190.0, translate("summary", "Days at each level")))
-    caption = translate("summary", "Share of days with some or many signs, looking back seven days")
+    text = translate("summary", "Share of days with some or many signs, looking back {n} days")
+    caption = text.format(n=trends.rolling_days(summary.trend))
     blocks.append(Picture("signs", summary.trend, 96.0, caption))
     return blocks

@@ -22,9 +22,9 @@ from journal_app.exchange.document import (
     Quotes,
     from_summary,
 )
-from journal_app.journal import trends
+from journal_app.journal import wording
 from journal_app.journal.summary import Summary
-from journal_app.journal.trends import Translate
+from journal_app.journal.wording import Translate
 
 _C = palette.LIGHT
 STYLE = f"""
@@ -58,12 +58,12 @@ footer {{ margin-top: 2.5rem; border-top: 1px solid {_C.line}; padding-top: .8re
 """
 
 
-def summary(value: Summary, translate: Translate = trends.untranslated, *, language: str = "en") -> str:
+def summary(value: Summary, translate: Translate = wording.untranslated, *, language: str = "en") -> str:
     """Return the therapist summary as one HTML document."""
     return render(from_summary(value, translate, language=language), translate)
 
 
-def render(document: Document, translate: Translate = trends.untranslated) -> str:
+def render(document: Document, translate: Translate = wording.untranslated) -> str:
     """Return ``document`` as one HTML document (UTF-8 when written)."""
     body = "\n".join(_block(block, translate) for block in document.blocks)
     return f"""<!DOCTYPE html>

@@ -16,9 +16,9 @@ from journal_app.charts.style import ChartStyle
 from journal_app.exchange import pages as layout
 from journal_app.exchange.document import Document, from_summary
 from journal_app.exchange.pages import HEIGHT, Chart, Laid
-from journal_app.journal import trends
+from journal_app.journal import wording
 from journal_app.journal.summary import Summary
-from journal_app.journal.trends import Translate
+from journal_app.journal.wording import Translate
 
 CHART_SCALE = 0.86
 """Text in a chart on paper against the base size: about 7.7 points."""
@@ -26,7 +26,7 @@ CHART_SCALE = 0.86
 
 def summary(
     value: Summary,
-    translate: Translate = trends.untranslated,
+    translate: Translate = wording.untranslated,
     *,
     language: str = "en",
 ) -> bytes:
@@ -34,7 +34,7 @@ def summary(
     return render(from_summary(value, translate, language=language), translate)
 
 
-def render(document: Document, translate: Translate = trends.untranslated) -> bytes:
+def render(document: Document, translate: Translate = wording.untranslated) -> bytes:
     """Return ``document`` as PDF. Raises OSError when a font that it needs is missing."""
     laid = layout.layout(document)
     reader = PdfReader(io.BytesIO(_text_pages(laid)))

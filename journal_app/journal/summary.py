@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from journal_app.journal import trends
+from journal_app.journal import trends, wording
 from journal_app.vault.records import DayRow, Entry
 
 MAX_QUOTE = 280
@@ -118,11 +118,15 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Estimates:
-    """Page two: what the model made of the words, as counts and sentences, and which model it was."""
+    """Page two: what the model made of the words, as counts and sentences, and which model it was.
+
+    ``feelings`` are mean shares of what was read; ``unclear`` is the part in which no feeling was clear.
+    """
 
     read: int
     models: tuple[str, ...]
     feelings: tuple[tuple[str, float], ...]
+    unclear: float
     sentences: tuple[str, ...]
 
 
@@ -218,7 +222,7 @@ def build(
     *,
     made_on: str,
     scores: Sequence[Score] = (),
-    translate: trends.Translate = trends.untranslated,
+    translate: wording.Translate = wording.untranslated,
 ) -> Summary:
     """Return the summary of ``choices``.
 
@@ -237,8 +241,8 @@ def build(
     safety_note = mask(choices.safety_note.strip()) if choices.safety else ""
     quoted = {(q.entry_id) for q in (*choices.talk, *choices.worse, *choices.helped)}
     return Summary(
-        start=choices.start,
-        end=choices.end,
+        start=own.start,
+        end=own.end,
         made_on=made_on,
         talk=talk,
         talk_note=notes[0],
@@ -291,7 +295,8 @@ def _own_mood(rows: Sequence[DayRow], own: trends.Trend) -> OwnMood | None:
     if not rated:
         return None
     before = trends.trend(rows, *trends.previous(own.start, own.end))
-    earlier = [p.mood for p in before.days if p.mood is not None]
+    # Where the calendar begins there is nothing before.
+    earlier = [p.mood for p in before.days if p.mood is not None and p.start < own.start]
     return OwnMood(
         mean=sum(p.mood or 0.0 for p in rated) / len(rated),
         days=len(rated),
@@ -310,28 +315,32 @@ def _longest_gap(own: trends.Trend) -> int:
     return longest
 
 
-def _estimates(full: trends.Trend, translate: trends.Translate) -> Estimates:
+def _estimates(full: trends.Trend, translate: wording.Translate) -> Estimates:
     shares = [p.shares for p in full.days if p.shares is not None]
+    unclear = 1 - sum(map(sum, shares)) / len(shares) if shares else 0.0
     names = trends.top_feelings(full.days, 6)
     index = trends.FEELINGS.index
     return Estimates(
         read=full.read,
         models=full.models,
         feelings=tuple((name, sum(s[index(name)] for s in shares) / len(shares)) for name in names),
+        unclear=max(0.0, unclear),
         sentences=tuple(
-            line for task in ("stress", "low_mood") if (line := trends.signal_sentence(full, task, translate))
+            line for task in ("stress", "low_mood") if (line := wording.signal_sentence(full, task, translate))
         ),
     )
 
 
 def _left_out(
-    own: trends.Trend, choices: Choices, quoted: int, hidden: int, translate: trends.Translate
+    own: trends.Trend, choices: Choices, quoted: int, hidden: int, translate: wording.Translate
 ) -> tuple[str, ...]:
     lines = [
         translate("summary", "Entries quoted: {quoted} of {entries}, with what I ticked.").format(
             quoted=quoted, entries=own.entries
         )
     ]
+    if own.far:
+        lines.append(wording.far_sentence(own, translate))
     if not choices.ratings:
         lines.append(translate("summary", "My own ratings are left out."))
     if not choices.safety:

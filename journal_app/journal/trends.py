@@ -1,7 +1,7 @@
 """Turn rows of entries into series: one place that decides what a chart, table or digest may say.
 
-Owns days, weeks and months of a period, what counts as a gap, how an estimate and the writer's
-own word are kept apart, and the sentences about them. Knows no Qt, no SQL and no entry text.
+Owns days, weeks and months of a period, what counts as a gap, and how an estimate and the writer's
+own word are kept apart; ``wording`` has the sentences. Knows no Qt, no SQL and no entry text.
 
 Rules that hold everywhere here:
 
@@ -23,9 +23,6 @@ from journal_app.contract import bands as contract_bands
 from journal_app.contract.tasks import FEELINGS
 from journal_app.vault.records import Correction, DayRow
 
-Translate = Callable[[str, str], str]
-"""``translate(context, english)``: Qt's translator in the window, :func:`untranslated` elsewhere."""
-
 Period = Literal["week", "month", "quarter", "year", "all"]
 PERIODS: tuple[Period, ...] = ("week", "month", "quarter", "year", "all")
 PERIOD_DAYS: dict[str, int] = {"week": 7, "month": 30, "quarter": 91, "year": 365}
@@ -35,20 +32,20 @@ LEVELS: tuple[str, ...] = ("quiet", "some", "many")
 SIGNS: tuple[str, ...] = ("stress", "low_mood", "help")
 """Rows of the rolling map of signs; ``help`` is a day on which the help card was offered."""
 
-ROLLING_DAYS = 7
+ROLLING_DAYS = (7, 14, 28)
+"""Days that the rolling map looks back: a week where that holds enough days, longer where it does not."""
+
 MIN_ROLLING_DAYS = 2
 """The rolling map shows a share only where at least this many days of the window have data."""
 
 MIN_AVERAGE_DAYS = 3
 """The moving average of mood exists only where its window holds this many days with a rating."""
 
+MAX_DAYS = 9132
+"""Longest stretch shown day by day (25 years), so that one mistaken date costs neither seconds nor the view."""
+
 MEANINGFUL_MOOD_CHANGE = 0.5
 """Smallest difference of mean mood (scale 1 to 5) that is put into words; a choice, not a norm."""
-
-
-def untranslated(context: str, text: str) -> str:
-    """Return ``text`` as it is: the translator where there is no window."""
-    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +93,8 @@ class Point:
         mood: mean of the days' mean own mood, 1 to 5. mood_n: entries with an own mood.
         mood_low, mood_high: lowest and highest own mood.
         read: entries that a model read. feelings: mean strength per ``FEELINGS`` in [0, 1], or
-            None. shares: the same as shares of what was present, summing to 1, or None.
+            None. shares: each feeling's share of what was read, or None; what is missing to 1 is
+            the part in which nothing was clear. felt: days on which some feeling was.
         help: days on which the help card was offered. checked: days whose words were checked.
     """
 
@@ -113,6 +111,7 @@ class Point:
     read: int = 0
     feelings: tuple[float, ...] | None = None
     shares: tuple[float, ...] | None = None
+    felt: int = 0
     stress: Signal = Signal()
     low_mood: Signal = Signal()
     help: int = 0
@@ -144,6 +143,8 @@ class Trend:
     """Everything the charts show of one period: the same days as days, weeks and months.
 
     ``models`` are the names of those that read, most used first; ``signs`` the rows of the rolling map.
+    ``far`` are written days of a longer period whose dates lie too far from the others to be shown with
+    them; ``start`` and ``end`` are then those of what is shown.
     """
 
     start: str
@@ -153,6 +154,7 @@ class Trend:
     months: tuple[Point, ...]
     models: tuple[str, ...] = ()
     signs: tuple[str, ...] = SIGNS
+    far: tuple[Point, ...] = ()
 
     @property
     def entries(self) -> int:
@@ -200,16 +202,21 @@ def span(period: Period, today: str, rows: Sequence[DayRow] = ()) -> tuple[str, 
 
 
 def previous(start: str, end: str) -> tuple[str, str]:
-    """Return the period of equal length just before ``start`` .. ``end``."""
-    length = (_date(end) - _date(start)).days + 1
-    return (_date(start) - dt.timedelta(days=length)).isoformat(), (_date(start) - dt.timedelta(days=1)).isoformat()
+    """Return the period of equal length just before ``start`` .. ``end``, cut where the calendar begins.
+
+    A period that begins with the calendar has none before it: then both dates are its first day.
+    """
+    first = _date(start).toordinal()
+    length = _date(end).toordinal() - first + 1
+    return (_iso(max(1, first - length)), _iso(max(1, first - 1)))
 
 
 def trend(rows: Iterable[DayRow], start: str, end: str, *, with_help: bool = True) -> Trend:
     """Build the series of ``start`` .. ``end`` (inclusive, ISO dates); rows outside are ignored.
 
     Without ``with_help`` nothing in the result knows on which days the help card was offered.
-    Raises ValueError if ``end`` is before ``start``.
+    Of a period longer than ``MAX_DAYS`` the stretch of that length with the most written days is
+    built; written days beyond it are in ``Trend.far``. Raises ValueError if ``end`` is before ``start``.
     """
     first, last = _date(start), _date(end)
     if last < first:
@@ -223,12 +230,29 @@ def trend(rows: Iterable[DayRow], start: str, end: str, *, with_help: bool = Tru
             by_day[row.local_date].append(row)
             if row.analysis is not None and row.analysis.readable:
                 models[row.analysis.model] += 1
-    dates = [(first + dt.timedelta(days=i)) for i in range((last - first).days + 1)]
-    days = tuple(_day(date.isoformat(), by_day.get(date.isoformat(), ())) for date in dates)
+    from_, to = first.toordinal(), last.toordinal()
+    if to - from_ >= MAX_DAYS:
+        from_, to = _densest(sorted(_date(date).toordinal() for date in by_day)) or (to - MAX_DAYS + 1, to)
+    dates = [_iso(day) for day in range(from_, to + 1)]
+    start, end = dates[0], dates[-1]
+    days = tuple(_day(date, by_day.get(date, ())) for date in dates)
+    far = tuple(_day(date, found) for date, found in sorted(by_day.items()) if not start <= date <= end)
     weeks = _buckets(days, lambda date: date - dt.timedelta(days=date.weekday()))
     months = _buckets(days, lambda date: date.replace(day=1))
     names = tuple(name for name, _ in models.most_common())
-    return Trend(start, end, days, weeks, months, names, SIGNS if with_help else SIGNS[:2])
+    return Trend(start, end, days, weeks, months, names, SIGNS if with_help else SIGNS[:2], far)
+
+
+def _densest(written: Sequence[int]) -> tuple[int, int] | None:
+    """Return first and last of the ordinals in the stretch of ``MAX_DAYS`` that holds most; the later of equals."""
+    best: tuple[int, int, int] | None = None
+    left = 0
+    for right, day in enumerate(written):
+        while day - written[left] >= MAX_DAYS:
+            left += 1
+        if best is None or right - left + 1 >= best[0]:
+            best = (right - left + 1, written[left], day)
+    return best[1:] if best else None
 
 
 def own_level(corrections: Sequence[Correction], task: str) -> tuple[str | None, bool]:
@@ -280,10 +304,11 @@ def _strengths(row: DayRow) -> tuple[float, ...] | None:
 
 
 def _shares(row: DayRow) -> tuple[float, ...] | None:
+    """Return each present feeling's share; a faint one alone takes no more than its strength."""
     present = feelings_of(row)
-    total = sum(present.values()) if present else 0.0
-    if not present or total <= 0:
+    if present is None:
         return None
+    total = max(1.0, sum(present.values()))
     return tuple(present.get(name, 0.0) / total for name in FEELINGS)
 
 
@@ -346,6 +371,7 @@ def _day(date: str, rows: Sequence[DayRow]) -> Point:
         read=sum(1 for row in rows if row.analysis is not None and row.analysis.readable),
         feelings=_mean_rows(strengths),
         shares=_mean_rows(shares),
+        felt=int(any(any(row) for row in shares)),
         stress=_signal(rows, "stress"),
         low_mood=_signal(rows, "low_mood"),
         help=int(any(help_offered(row) for row in rows)),
@@ -377,14 +403,16 @@ def _merge(days: Sequence[Point]) -> Point:
         read=sum(p.read for p in days),
         feelings=_mean_rows([p.feelings for p in days if p.feelings is not None]),
         shares=_mean_rows([p.shares for p in days if p.shares is not None]),
-        stress=_merge_signals([p.stress for p in days]),
-        low_mood=_merge_signals([p.low_mood for p in days]),
+        felt=sum(p.felt for p in days),
+        stress=merge_signals([p.stress for p in days]),
+        low_mood=merge_signals([p.low_mood for p in days]),
         help=sum(p.help for p in days),
         checked=sum(p.checked for p in days),
     )
 
 
-def _merge_signals(signals: Sequence[Signal]) -> Signal:
+def merge_signals(signals: Sequence[Signal]) -> Signal:
+    """Return the signals of several buckets as one: counts added, scores averaged."""
     return Signal(
         quiet=sum(s.quiet for s in signals),
         some=sum(s.some for s in signals),
@@ -415,24 +443,32 @@ def moving_average(trend: Trend, step: Step, window: int) -> tuple[float | None,
 class SignsMap:
     """The rolling map: ``share[row][column]`` of days with signs, ``n`` days behind each cell.
 
-    Rows are ``signs``; a cell is None where too few days have data. ``rolling`` tells whether a
-    column looks back over ``ROLLING_DAYS`` days or covers just its own week or month.
+    Rows are ``signs``; a cell is None where too few days have data. A column looks back over
+    ``window`` days; None means that it covers just its own week or month.
     """
 
     signs: tuple[str, ...]
     points: tuple[Point, ...]
     share: tuple[tuple[float | None, ...], ...]
     n: tuple[tuple[int, ...], ...]
-    rolling: bool
+    window: int | None
+
+
+def rolling_days(trend: Trend) -> int:
+    """Return the days that the rolling map of ``trend`` looks back: few entries need a longer look."""
+    read = sum(1 for p in trend.days if p.checked)
+    fitting = [n for n in ROLLING_DAYS if n <= max(ROLLING_DAYS[0], len(trend.days) // 2)]
+    return next((n for n in fitting if n * read >= (MIN_ROLLING_DAYS + 0.5) * len(trend.days)), fitting[-1])
 
 
 def signs_map(trend: Trend, step: Step) -> SignsMap:
     """Return the share of days with some or many signs: rolling for days, per bucket otherwise."""
     points = trend.points(step)
+    back = rolling_days(trend) if step == "day" else None
     share: list[list[float | None]] = [[] for _ in trend.signs]
     counts: list[list[int]] = [[] for _ in trend.signs]
     for i, point in enumerate(points):
-        window = trend.days[max(0, i - ROLLING_DAYS + 1) : i + 1] if step == "day" else (point,)
+        window = trend.days[max(0, i - back + 1) : i + 1] if back is not None else (point,)
         for row, name in enumerate(trend.signs):
             if name == "help":
                 n, hits = sum(p.checked for p in window), sum(p.help for p in window)
@@ -441,7 +477,7 @@ def signs_map(trend: Trend, step: Step) -> SignsMap:
                 hits = sum(p.signal(name).some + p.signal(name).many for p in window)
             counts[row].append(n)
             share[row].append(hits / n if n >= MIN_ROLLING_DAYS else None)
-    return SignsMap(trend.signs, points, tuple(map(tuple, share)), tuple(map(tuple, counts)), step == "day")
+    return SignsMap(trend.signs, points, tuple(map(tuple, share)), tuple(map(tuple, counts)), back)
 
 
 def top_feelings(points: Sequence[Point], limit: int) -> tuple[str, ...]:
@@ -483,169 +519,8 @@ def mood_change(trend: Trend) -> float | None:
     return sum(second) / len(second) - sum(first) / len(first)
 
 
-def digest(trend: Trend, translate: Translate = untranslated) -> tuple[str, ...]:
-    """Return the period in a few plain sentences: own words first, estimates and their caution after.
-
-    No sentence calls the writer anything, and none reassures; see the words of the safety rules.
-    """
-    own, estimated = digest_parts(trend, translate)
-    if not estimated:
-        return own
-    return (
-        *own,
-        *estimated,
-        translate("trends", "Estimates describe the text, may be wrong, and are not a diagnosis."),
-    )
-
-
-def digest_parts(trend: Trend, translate: Translate = untranslated) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the digest's sentences about what the writer reported, and those about estimates."""
-    if not trend.entries:
-        return (translate("trends", "Nothing was written in these days."),), ()
-    wrote = (
-        translate("trends", "You wrote on {n} day of {all}.")
-        if trend.days_written == 1
-        else translate("trends", "You wrote on {n} days of {all}.")
-    )
-    own = [wrote.format(n=trend.days_written, all=len(trend.days)), *_mood_sentences(trend, translate)]
-    estimated: list[str] = []
-    named = top_feelings(trend.days, 3)
-    if named:
-        names = ", ".join(feeling_word(name, translate) for name in named)
-        estimated.append(translate("trends", "Feelings read most often in your words: {names}.").format(names=names))
-    estimated += [line for task in ("stress", "low_mood") if (line := signal_sentence(trend, task, translate))]
-    return tuple(own), tuple(estimated)
-
-
-def _mood_sentences(trend: Trend, translate: Translate) -> list[str]:
-    rated = [p for p in trend.days if p.mood is not None]
-    if not rated:
-        return [translate("trends", "No own mood was noted.")]
-    mean = sum(p.mood or 0.0 for p in rated) / len(rated)
-    word = mood_word(mean, translate)
-    if len(rated) == 1:
-        return [translate("trends", "Your own mood was noted once: {word}.").format(word=word)]
-    text = translate("trends", "Your own mood was {word} on average ({mean:.1f} of 5, {n} days noted).")
-    lines = [text.format(word=word, mean=mean, n=len(rated))]
-    change = mood_change(trend)
-    if change is not None and abs(change) >= MEANINGFUL_MOOD_CHANGE:
-        lines.append(
-            translate("trends", "The second half was lighter than the first.")
-            if change > 0
-            else translate("trends", "The second half was heavier than the first.")
-        )
-    best = max(rated, key=lambda p: (p.mood or 0.0, p.start))
-    worst = min(rated, key=lambda p: (p.mood or 0.0, p.start))
-    if len(rated) > 2 and (best.mood or 0.0) - (worst.mood or 0.0) >= 1:
-        text = translate("trends", "Best day: {best}. Hardest day: {worst}.")
-        year = len(trend.days) > 366
-        first, last = (short_date(p.start, translate, year=year) for p in (best, worst))
-        lines.append(text.format(best=first, worst=last))
-    return lines
-
-
-def signal_sentence(trend: Trend, task: str, translate: Translate = untranslated) -> str:
-    """Return a sentence on how many days had some or many signs in their words; empty without estimates."""
-    total = _merge_signals([p.signal(task) for p in trend.days])
-    name = sign_word(task, translate)
-    if not total.days:
-        return translate("trends", "{name}: not sure on any day.").format(name=name) if total.unsure else ""
-    if total.many and not total.some:
-        text = translate("trends", "{name}: of {days} days read, {many} had many signs in their words.")
-    elif total.many:
-        text = translate(
-            "trends", "{name}: of {days} days read, {many} had many signs in their words and {some} had some."
-        )
-    elif total.some:
-        text = translate("trends", "{name}: of {days} days read, {some} had some signs in their words.")
-    else:
-        # Says what was read and no more: a low level never reassures.
-        text = translate("trends", "{name}: quiet in the words of {days} days read.")
-    text = text.format(name=name, many=total.many, some=total.some, days=total.days)
-    if total.unsure:
-        text += " " + translate("trends", "Not sure on {n} more.").format(n=total.unsure)
-    if total.many >= max(2, total.days / 3):
-        text += " " + translate("trends", "That may be worth talking about with someone you trust.")
-    return text
-
-
-def mood_word(value: float, translate: Translate = untranslated) -> str:
-    """Return the word for an own mood from 1 to 5, rounded to the nearest step."""
-    words = (
-        translate("Mood", "very low"),
-        translate("Mood", "low"),
-        translate("Mood", "in between"),
-        translate("Mood", "good"),
-        translate("Mood", "very good"),
-    )
-    return words[min(5, max(1, int(value + 0.5))) - 1]
-
-
-def level_word(level: str, translate: Translate = untranslated) -> str:
-    """Return the word for a level; everything that is no level is "not sure"."""
-    return {
-        "quiet": translate("Bands", "quiet"),
-        "some": translate("Bands", "some"),
-        "many": translate("Bands", "many"),
-    }.get(level, translate("Bands", "not sure"))
-
-
-def sign_word(name: str, translate: Translate = untranslated) -> str:
-    """Return what a writer reads for a row of the signs."""
-    return {
-        "stress": translate("trends", "Stress"),
-        "low_mood": translate("trends", "Low-mood signs"),
-        "help": translate("trends", "Help card offered"),
-    }[name]
-
-
-def feeling_word(name: str, translate: Translate = untranslated) -> str:
-    """Return what a writer reads for a feeling of the contract."""
-    words = {
-        "joy": translate("Feelings", "joy"),
-        "excitement": translate("Feelings", "excitement"),
-        "gratitude": translate("Feelings", "gratitude"),
-        "love": translate("Feelings", "love"),
-        "pride": translate("Feelings", "pride"),
-        "calm": translate("Feelings", "calm"),
-        "hope": translate("Feelings", "hope"),
-        "surprise": translate("Feelings", "surprise"),
-        "sadness": translate("Feelings", "sadness"),
-        "loneliness": translate("Feelings", "loneliness"),
-        "anxiety": translate("Feelings", "anxiety"),
-        "anger": translate("Feelings", "anger"),
-        "disgust": translate("Feelings", "disgust"),
-        "shame": translate("Feelings", "shame"),
-        "guilt": translate("Feelings", "guilt"),
-        "tiredness": translate("Feelings", "tiredness"),
-    }
-    return words.get(name, name)
-
-
-def month_word(month: int, translate: Translate = untranslated) -> str:
-    """Return the short name of a month, 1 to 12."""
-    words = (
-        translate("trends", "Jan"),
-        translate("trends", "Feb"),
-        translate("trends", "Mar"),
-        translate("trends", "Apr"),
-        translate("trends", "May"),
-        translate("trends", "Jun"),
-        translate("trends", "Jul"),
-        translate("trends", "Aug"),
-        translate("trends", "Sep"),
-        translate("trends", "Oct"),
-        translate("trends", "Nov"),
-        translate("trends", "Dec"),
-    )
-    return words[month - 1]
-
-
-def short_date(date: str, translate: Translate = untranslated, *, year: bool = False) -> str:
-    """Return ``20 Nov`` (or with its year) in the translator's order of day and month."""
-    day = _date(date)
-    pattern = translate("trends", "{day} {month} {year}") if year else translate("trends", "{day} {month}")
-    return pattern.format(day=day.day, month=month_word(day.month, translate), year=day.year)
+def _iso(ordinal: int) -> str:
+    return dt.date.fromordinal(ordinal).isoformat()
 
 
 def _date(date: str) -> dt.date:

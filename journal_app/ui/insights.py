@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from journal_app.journal import trends
+from journal_app.journal import trends, wording
 from journal_app.ui.bridge import EntryGone, EntryRead, EntrySaved, Job
 from journal_app.ui.chart_card import ChartCard
 from journal_app.ui.main_window import redraw_icons
@@ -246,7 +246,7 @@ class InsightsPage(QWidget):
     def _show(self, trend: trends.Trend) -> None:
         translate = QCoreApplication.translate
         self._digest_title.setText(_digest_title(self._period, trend))
-        self._digest_text.setText("\n".join(" ".join(part) for part in trends.digest_parts(trend, translate) if part))
+        self._digest_text.setText("\n".join(" ".join(part) for part in wording.digest_parts(trend, translate) if part))
         self._note.setVisible(trend.read > 0)
         for one in self._cards:
             one.show_trend(trend)
@@ -304,5 +304,5 @@ def _digest_title(period: str, trend: trends.Trend) -> str:
     if period in names:
         return names[period]()
     return QCoreApplication.translate("InsightsPage", "Since {date}").format(
-        date=trends.short_date(trend.start, QCoreApplication.translate, year=True)
+        date=wording.short_date(trend.start, QCoreApplication.translate, year=True)
     )

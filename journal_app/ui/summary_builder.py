@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from journal_app import assets
-from journal_app.journal import trends
+from journal_app.journal import wording
 from journal_app.journal.summary import Candidates, Choices, Quote
 from journal_app.ui.theme import Theme
 from journal_app.ui.widgets import column, label, row
@@ -78,7 +78,7 @@ class QuoteList(QListWidget):
         self.clear()
         default = Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked
         for quote in quotes:
-            date = trends.short_date(quote.date, QCoreApplication.translate)
+            date = wording.short_date(quote.date, QCoreApplication.translate)
             item = QListWidgetItem(f"{date}  \u2013  {quote.text}")
             item.setData(Qt.ItemDataRole.UserRole, quote)
             item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable)

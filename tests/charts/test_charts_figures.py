@@ -17,7 +17,8 @@ from journal_app.charts.catalog import CHARTS, Chart, chart, render_all
 from journal_app.charts.screen import ScreenChart
 from journal_app.charts.style import ChartStyle
 from journal_app.journal import trends
-from journal_app.journal.trends import Trend, untranslated
+from journal_app.journal.trends import Trend
+from journal_app.journal.wording import untranslated
 from tests.support.day_rows import analysis, life, row
 
 
@@ -212,5 +213,9 @@ def test_read_but_nothing_stood_out_is_not_a_gap() -> None:
     rows = [row("2026-11-01", found=analysis("a", feelings={"joy": 0.9})), row("2026-11-03", found=analysis("b"))]
     trend = trends.trend(rows, "2026-11-01", "2026-11-04")
     figure = drawn(chart("feelings"), trend, ChartStyle.light())
-    low = [patch for patch in figure.axes[0].patches if 0 < patch.get_height() < 0.1]
-    assert [round(patch.get_x() + patch.get_width() / 2) for patch in low] == [style.ordinal("2026-11-03")]
+    bands = {}
+    for patch in figure.axes[0].patches:
+        day = round(patch.get_x() + patch.get_width() / 2)
+        bands.setdefault(day, []).append(round(patch.get_height(), 2))
+    assert bands == {style.ordinal("2026-11-01"): [0.9, 0.1], style.ordinal("2026-11-03"): [0.0, 1.0]}
+    assert {"joy", "nothing clear"} <= {text.get_text() for text in figure.axes[0].texts}
