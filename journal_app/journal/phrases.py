@@ -19,7 +19,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -47,6 +47,10 @@ class Hit:
     end: int
     lowered: str = ""
     cue: bool = False
+
+    def at(self, start: int, end: int) -> Hit:
+        """Return the same hit for the sentence ``text[start:end]``."""
+        return Hit(self.rule, self.language, self.topic, self.standing, start, end, self.lowered, self.cue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,16 +390,20 @@ def bundled(language: str) -> PhraseList:
 # matching
 
 
+_HANGUL = re.compile("[\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3]")
+_HAN = re.compile("[\u4e00-\u9fff]")
+
+
 def find(text: str) -> list[Hit]:
     """Return every phrase of every list found in ``text``, in order; the time is linear in its length."""
     folded = text.translate(_FOLD)
     hits: list[Hit] = []
     if re.search("[a-z]", folded):
         hits += _find_words(text, bundled("en"))
-    if re.search("[\u1100-\u11ff\uac00-\ud7a3]", text):
-        hits += _find_unspaced(text, bundled("ko"))
-    if re.search("[\u4e00-\u9fff]", text):
-        hits += _find_unspaced(text, bundled("zh-Hant"))
+    if _HANGUL.search(text):
+        hits += _find_unspaced(text, _HANGUL, bundled("ko"))
+    if _HAN.search(text):
+        hits += _find_unspaced(text, _HAN, bundled("zh-Hant"))
     return sorted(hits, key=lambda h: (h.start, h.end, h.rule))
 
 
@@ -405,13 +413,14 @@ def _find_words(text: str, phrases: PhraseList) -> list[Hit]:
     quoted = False
     repair = is_disguised(_UNBROKEN.sub("_", fold(text)))
     for start, end, fresh in sentences(text):
-        folded = _UNBROKEN.sub("_", fold(text[start:end]))
+        part = text[start:end]
         if fresh:
-            quoted = folded.lstrip().startswith(">")
-        known = seen.get((folded, quoted))
+            quoted = fold(part).lstrip().startswith(">")
+        known = seen.get((part, quoted))
         if known is None:
-            known = seen[folded, quoted] = _read_words(folded, quoted, repair, phrases)
-        hits += [replace(hit, start=start, end=end) for hit in known[0]]
+            known = _read_words(_UNBROKEN.sub("_", fold(part)), quoted, repair, phrases)
+            seen[part, quoted] = known
+        hits += [hit.at(start, end) for hit in known[0]]
         quoted ^= known[1]
     return hits
 
@@ -497,15 +506,17 @@ def _lowered(rule: Rule, line: str, start: int, end: int, quoted: bool, phrases:
     return ""
 
 
-def _find_unspaced(text: str, phrases: PhraseList) -> list[Hit]:
+def _find_unspaced(text: str, script: re.Pattern[str], phrases: PhraseList) -> list[Hit]:
     hits: list[Hit] = []
     seen: dict[str, list[Hit]] = {}
     for start, end, _fresh in sentences(text):
-        line = unspaced(fold(text[start:end])).translate(phrases.characters)
-        known = seen.get(line)
+        if script.search(text, start, end) is None:
+            continue
+        part = text[start:end]
+        known = seen.get(part)
         if known is None:
-            known = seen[line] = _read_unspaced(line, phrases)
-        hits += [replace(hit, start=start, end=end) for hit in known]
+            known = seen[part] = _read_unspaced(unspaced(fold(part)).translate(phrases.characters), phrases)
+        hits += [hit.at(start, end) for hit in known]
     return hits
 
 

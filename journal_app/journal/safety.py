@@ -150,9 +150,8 @@ def _planned(hits: Sequence[Hit]) -> list[Hit]:
         close = [hit for hit in rest if _within(hit, ones, PLAN_NEAR)]
         return [*close, *(hit for hit in ones if _within(hit, close, PLAN_NEAR))]
 
-    return beside("method", ("moment", "passive_wish", "burden", "farewell")) + beside(
-        "declared", ("mention_suicide", "mention")
-    )
+    wish = ("passive_wish", "burden", "farewell")
+    return beside("method", ("moment", *wish)) + beside("place", wish) + beside("declared", ("named",))
 
 
 def _start(hit: Hit) -> int:
