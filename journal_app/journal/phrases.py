@@ -471,7 +471,12 @@ def _match(line: str, found: list[tuple[int, int]], quoted: bool, phrases: Phras
     return out
 
 
+_LEADING = re.compile('(?: [,"])+')
+
+
 def _lowered(rule: Rule, line: str, start: int, end: int, quoted: bool, phrases: PhraseList) -> str:
+    lead = _LEADING.match(line, start, end)
+    start = lead.end() if lead else start  # a quotation mark that opens the clause stands before it
     before, after = line[:start] + " ", line[end:]
     context = phrases.context
     if "quoted" in rule.lower_by and quoted ^ (before.count(' "') % 2 == 1):

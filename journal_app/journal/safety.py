@@ -151,7 +151,7 @@ def _planned(hits: Sequence[Hit]) -> list[Hit]:
         return [*close, *(hit for hit in ones if _within(hit, close, PLAN_NEAR))]
 
     wish = ("passive_wish", "burden", "farewell")
-    return beside("method", ("moment", *wish)) + beside("place", wish) + beside("declared", ("named",))
+    return beside("method", ("moment", *wish)) + beside("place", wish) + beside("declared", ("named",)) + beside("bleeding", ("harm_act", "harm_urge"))
 
 
 def _start(hit: Hit) -> int:
