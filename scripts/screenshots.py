@@ -1,7 +1,8 @@
 """Take pictures of every page with the sample journal: build/screenshots/LOOK-PAGE.png.
 
-Looks: light, dark, korean, scale200. Each look runs in a process of its own, because scale and
-language are set when Qt starts. Works without a display.
+Looks: light, dark, contrast, korean, scale200. Each look runs in a process of its own, because scale
+and language are set when Qt starts. Works without a display. Another size than the default goes into
+a folder of its own; ``--docs`` writes the two pictures of the README into docs/pictures instead.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "screenshots"
-LOOKS = ("light", "dark", "korean", "scale200")
+LOOKS = ("light", "dark", "contrast", "korean", "scale200")
+SIZE = "1280x800"
+DOCS = ROOT / "docs" / "pictures"
+DOCS_BYTES = 250_000
 KOREAN_TEXT = (
     "# 조용한 저녁\n\n오늘은 오랜만에 강가를 걸었다. 바람이 차가웠지만 **마음이 조금 가벼워졌다**.\n\n"
     "- [x] 어머니께 전화하기\n- [ ] 빵 반죽 해 두기\n\n> 천천히 가도 괜찮다고, 나에게 말해 주었다.\n\n"
     "집에 돌아와 따뜻한 차를 마셨다. 내일은 조금 일찍 일어나 보려고 한다.\n"
 )
+HEAVY_TEXT = "I want to die tonight. I do not know whom to tell."
 READ_SECONDS = 120.0
 
 
@@ -41,8 +46,20 @@ def settle(condition: Callable[[], bool] | None = None, seconds: float = 0.4) ->
     return condition is None or condition()
 
 
-def take(look: str, width: int, height: int) -> None:
-    """Take the pictures of one look in this process."""
+def publish(image: Path, name: str) -> None:
+    """Write a small copy of ``image`` (256 colours) into docs/pictures; raise ValueError if it stays too large."""
+    from PIL import Image
+
+    DOCS.mkdir(parents=True, exist_ok=True)
+    target = DOCS / name
+    with Image.open(image) as picture:
+        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
+    if target.stat().st_size > DOCS_BYTES:
+        raise ValueError(f"{name} is larger than {DOCS_BYTES} bytes")
+
+
+def take(look: str, width: int, height: int, out: Path, *, docs: bool = False) -> None:
+    """Take the pictures of one look in this process into ``out``; with ``docs`` those of the README alone."""
     from journal_app.journal import sample
     from journal_app.ui import app as ui
     from journal_app.ui.bridge import Bridge
@@ -55,7 +72,7 @@ def take(look: str, width: int, height: int) -> None:
     application = ui.make_application(["screenshots"])
     keeper = SettingsKeeper(scratch / "settings.toml")
     keeper.change(
-        theme="dark" if look == "dark" else "light",
+        theme=look if look in ("dark", "contrast") else "light",
         language="ko" if look == "korean" else "en",
         country="KR" if look == "korean" else "GB",
     )
@@ -67,10 +84,20 @@ def take(look: str, width: int, height: int) -> None:
 
     def picture(page: str) -> None:
         settle()
-        OUT.mkdir(parents=True, exist_ok=True)
-        session.window.grab().save(str(OUT / f"{look}-{page}.png"))
+        out.mkdir(parents=True, exist_ok=True)
+        session.window.grab().save(str(out / f"{look}-{page}.png"))
 
-    picture("first-run")
+    if not docs:
+        first = session.window.scene()
+        picture("first-run")
+        first._to_passphrase()
+        first._first.setText("seven green kettles")
+        settle(lambda: bool(first._strength.text()), 10)
+        picture("first-run-passphrase")
+        first.show_code("K7QF-2MXA-9TLP-R4HW-6ZBN-C3VD-8YJE")
+        picture("first-run-code")
+        first._to_back_typing()
+        picture("first-run-groups")
     opened, _code = vault.create(scratch / "journal", "four words of a picture")
     store = opened.store()
     sample.fill(store, date.today())
@@ -78,7 +105,8 @@ def take(look: str, width: int, height: int) -> None:
         store.new_entry(KOREAN_TEXT, tags=("산책", "가족"))
     store.close()
     session.show_unlock()
-    picture("unlock")
+    if not docs:
+        picture("unlock")
     session.open(opened)
     workspace = session.workspace()
     services = session.services
@@ -90,6 +118,19 @@ def take(look: str, width: int, height: int) -> None:
     settle(lambda: services.store.analysis(chosen.id) is not None, 5)
     settle(seconds=1.0)
     picture("journal")
+    if docs:
+        workspace.go("insights")
+        workspace.page("insights").set_period("quarter")
+        settle(seconds=4.0)
+        picture("insights")
+        for page in ("journal", "insights"):
+            publish(out / f"{look}-{page}.png", f"{page}.png")
+        session.shutdown()
+        return
+    workspace.journal.new_entry()
+    workspace.journal.view.editor.insertPlainText(HEAVY_TEXT)
+    settle(lambda: not workspace.journal.panel.help.isHidden(), 10)
+    picture("help-card")
     for page in ("insights", "share", "settings", "help"):
         try:
             workspace.go(page)
@@ -107,11 +148,18 @@ def main() -> int:
     """Run one process per look; return 0 when every picture was taken."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--look", choices=LOOKS)
-    parser.add_argument("--size", default="1280x800", help="window size, for example 1024x700")
+    parser.add_argument("--size", default=SIZE, help="window size, for example 1024x700")
+    parser.add_argument("--docs", action="store_true", help="the pictures of the README, light")
     arguments = parser.parse_args()
     width, height = (int(part) for part in arguments.size.split("x"))
+    out = OUT if arguments.size == SIZE else OUT / arguments.size
+    if arguments.docs:
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+        with tempfile.TemporaryDirectory() as folder:
+            take("light", width, height, Path(folder), docs=True)
+        return 0
     if arguments.look:
-        take(arguments.look, width, height)
+        take(arguments.look, width, height, out)
         return 0
     failed = 0
     for look in LOOKS:

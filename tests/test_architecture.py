@@ -12,7 +12,13 @@ ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted([*ROOT.glob("journal_app/**/*.py"), *ROOT.glob("trainer/**/*.py")])
 
 # Who may import whom, by top-level part. A part may always import itself, and everybody may use SHARED.
-SHARED = {"journal_app", "journal_app.assets", "journal_app.palette", "journal_app.vault.records"}
+SHARED = {
+    "journal_app",
+    "journal_app.assets",
+    "journal_app.palette",
+    "journal_app.private_process",
+    "journal_app.vault.records",
+}
 ALLOWED = {
     "contract": set(),
     "inference": {"contract"},
@@ -29,6 +35,7 @@ ALLOWED = {
     "system_libraries": set(),
     "assets": set(),
     "palette": set(),
+    "private_process": set(),
     "__init__": set(),
 }
 ONLY_IN = {

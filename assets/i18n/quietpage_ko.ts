@@ -301,7 +301,7 @@
         <translation>상담사에게 보일 글로 표시</translation>
     </message>
     <message>
-        <source>Don't read this one</source>
+        <source>Don&apos;t read this one</source>
         <translation>이 글은 읽지 않기</translation>
     </message>
     <message>
@@ -315,6 +315,10 @@
     <message>
         <source>+ energy</source>
         <translation>+ 기운</translation>
+    </message>
+    <message>
+        <source>How much energy</source>
+        <translation>기운이 얼마나 있는지</translation>
     </message>
     <message>
         <source>add a tag</source>
@@ -586,10 +590,6 @@
         <translation>quiet-page-recovery-code.txt</translation>
     </message>
     <message>
-        <source>The file could not be written. Choose another place, or copy the code.</source>
-        <translation>파일을 저장할 수 없었습니다. 다른 곳을 고르거나 코드를 복사하세요.</translation>
-    </message>
-    <message>
         <source>Saved. Whoever has this file can open the journal: move it to a safe place away from here.</source>
         <translation>저장했습니다. 이 파일을 가진 사람은 일기를 열 수 있습니다. 다른 안전한 곳으로 옮겨 두세요.</translation>
     </message>
@@ -646,10 +646,21 @@
     </message>
 </context>
 <context>
+    <name>Help</name>
+    <message>
+        <source>The list of help lines cannot be read on this computer. If you or somebody near you is in danger now, call your local emergency number, or go to somebody you trust.</source>
+        <translation>이 컴퓨터에서 도움 전화 목록을 읽을 수 없습니다. 나 또는 가까운 사람이 지금 위험하다면 지역 응급 전화에 거시거나, 믿는 사람에게 가세요.</translation>
+    </message>
+</context>
+<context>
     <name>HelpLines</name>
     <message>
         <source>Source: {0}</source>
         <translation>출처: {0}</translation>
+    </message>
+    <message>
+        <source>24 hours, every day</source>
+        <translation>매일 24시간</translation>
     </message>
 </context>
 <context>
@@ -688,6 +699,10 @@
     <message>
         <source>A way to help</source>
         <translation>도움을 받는 길</translation>
+    </message>
+    <message>
+        <source>Some words here sound heavy. Help is here if you want it.</source>
+        <translation>여기 적힌 말이 무겁게 들립니다. 원하시면 도움이 여기 있습니다.</translation>
     </message>
     <message>
         <source>My own people and numbers</source>
@@ -1058,8 +1073,8 @@
         <translation>그다지 확실하지 않음</translation>
     </message>
     <message>
-        <source>Read by {0} on this computer in {1:.2f} s. A number near 1 means that the model is sure, near 0.5 that it is guessing. Point at a row to see the sentences behind it. Click a row to say whether it fits: your word stands.</source>
-        <translation>이 컴퓨터에서 {0} 모델이 {1:.2f}초 동안 읽었습니다. 1에 가까우면 모델이 확신하는 것이고, 0.5에 가까우면 짐작입니다. 줄 위에 올리면 근거가 된 문장이 보입니다. 줄을 눌러 맞는지 말해 주세요. 나의 말이 우선합니다.</translation>
+        <source>Read by {0} on this computer in {1:.2f} s. A feeling&apos;s number says how sure the model is, from 0 to 1; each feeling has a number of its own from which it is shown. Point at a row to see the sentences behind it. Click a row to say whether it fits: your word stands.</source>
+        <translation>{0} 모델이 이 컴퓨터에서 {1:.2f}초 만에 읽었습니다. 감정 옆의 숫자는 모델이 얼마나 확신하는지를 0에서 1 사이로 말합니다. 감정마다 표시되기 시작하는 숫자가 다릅니다. 줄을 가리키면 근거가 된 문장이 보이고, 누르면 맞는지 말할 수 있습니다. 당신의 말이 우선입니다.</translation>
     </message>
     <message>
         <source>Why?</source>

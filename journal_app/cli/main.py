@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
 import datetime as dt
 import errno
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from journal_app import __version__
+from journal_app import __version__, private_process
 from journal_app.cli import output
 from journal_app.cli.output import Output
 from journal_app.cli.session import Services, UsageError
@@ -55,7 +53,6 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (UsageError, output.EXIT_USAGE),
 )
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
-_PR_SET_DUMPABLE = 4
 
 
 def main(argv: Sequence[str] | None = None, services: Services | None = None) -> int:
@@ -66,7 +63,7 @@ def main(argv: Sequence[str] | None = None, services: Services | None = None) ->
         options = parser.parse_args(argv)
     except SystemExit as stop:  # argparse has said what is wrong, or has shown the help
         return stop.code if isinstance(stop.code, int) else output.EXIT_USAGE
-    _keep_memory_private()
+    private_process.keep_memory_private()
     out = Output()
     try:
         code = _command(options)(options, services or Services(), out)
@@ -256,18 +253,3 @@ def _descriptor(text: str) -> int:
 
 def _short_number(text: str) -> bool:
     return text.isdecimal() and len(text) <= 9
-
-
-def _keep_memory_private() -> None:
-    """Keep this process's memory, with its key and texts, off the disk and from other programs of the same person.
-
-    The limit alone does not hold where core dumps go to a program; a process that is not dumpable makes
-    none at all, and on Linux nobody but root can read its memory, the model's process included.
-    """
-    if sys.platform == "win32":
-        return
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

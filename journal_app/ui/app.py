@@ -27,9 +27,10 @@ from PySide6.QtCore import QObject, Qt, QTimer, QtMsgType, qInstallMessageHandle
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication, QLabel, QMessageBox, QVBoxLayout, QWidget
 
-from journal_app import assets
+from journal_app import assets, private_process
 from journal_app.ui import i18n
 from journal_app.ui.bridge import Bridge
+from journal_app.ui.clipboard import BriefClipboard
 from journal_app.ui.idle import IdleWatch
 from journal_app.ui.main_window import MainWindow
 from journal_app.ui.services import Frame, OpenVault, ReaderFactory, Services, embedded_reader
@@ -42,6 +43,7 @@ COLLECT_MS = 2_000
 FULL_COLLECT_IDLE_S = 3.0
 RETRY_LOCK_MS = 3_000
 FLUSH_S = 5.0
+PRIVATE_AFTER_MS = 500
 CONFIRMED = "recovery.confirmed"
 
 
@@ -55,16 +57,18 @@ class VaultDoor:
 
 
 def real_door() -> VaultDoor:
-    """Return the vault's own functions, imported at the first call."""
+    """Return the vault's own functions, imported at the first call; before a key exists, the memory is private."""
 
     def create(folder: Path, passphrase: str) -> tuple[Any, str]:
         from journal_app.vault import vault
 
+        private_process.keep_memory_private()
         return vault.create(folder, passphrase)
 
     def unlock(folder: Path, secret: str) -> Any:
         from journal_app.vault import vault
 
+        private_process.keep_memory_private()
         return vault.unlock(folder, secret)
 
     def exists(folder: Path) -> bool:
@@ -96,6 +100,7 @@ class Session(QObject):
         frame.theme.apply()
         self.window = MainWindow(frame.theme, self.may_close)
         self.idle = IdleWatch(parent=self)
+        self.clipboard = BriefClipboard(self)
         self.idle.expired.connect(self.lock_hard)
         frame.settings.listen(self._on_settings)
         self._retry = QTimer(self)
@@ -120,7 +125,7 @@ class Session(QObject):
         from journal_app.ui.first_run import FirstRunPage
 
         settings = self._frame.settings.value
-        page = FirstRunPage(self._frame.bridge, self._translations.language, settings.country)
+        page = FirstRunPage(self._frame.bridge, self.clipboard, self._translations.language, settings.country)
         page.language_chosen.connect(self._first_language)
         page.passphrase_chosen.connect(self._make_journal)
         page.sample_asked.connect(self.open_sample)
@@ -338,6 +343,7 @@ class Session(QObject):
             self.start_scene_after_sample()
         else:
             self.show_unlock()
+        self.clipboard.empty()
         clipboard = QGuiApplication.clipboard()
         if clipboard.ownsClipboard():
             clipboard.clear()  # words copied from the journal do not outlive the lock
@@ -371,6 +377,7 @@ class Session(QObject):
 
     def shutdown(self) -> None:
         """End everything that is open; called once when the application quits."""
+        self.clipboard.empty()
         self.idle.stop()
         self._retry.stop()
         workspace = self.workspace()
@@ -455,14 +462,6 @@ def _quiet_failure(kind: type[BaseException], _error: BaseException, trace: Trac
     sys.stderr.write(f"Quiet Page met a bug ({kind.__name__}):\n{places}")
 
 
-def _no_core_dumps() -> None:
-    if sys.platform != "win32":
-        import resource
-
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
 def make_application(argv: list[str]) -> QApplication:
     """Make the QApplication with the app's own defaults."""
     # Threads hand the interpreter over after 1 ms instead of 5, so that a key never waits long for one of them.
@@ -495,7 +494,7 @@ def run(
         make_reader: makes the model's reader; called off the critical path.
         argv: for Qt.
     """
-    _no_core_dumps()
+    private_process.no_core_dumps()
     os.umask(0o077)
     gc.disable()
     sys.excepthook = _quiet_failure
@@ -515,6 +514,9 @@ def run(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, leave)
+    # Not at once: the desktop must be able to look at the process when Qt asks it for light or dark. Nothing secret
+    # has been typed so soon, and the door does the same before any key is made.
+    QTimer.singleShot(PRIVATE_AFTER_MS, app, private_process.keep_memory_private)
     gc.freeze()  # what lives from here to the end need not be looked at again
     code = app.exec()
     del collector

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -24,6 +25,9 @@ from journal_app.ui.theme import Theme, mix
 
 LINE_HEIGHT_PERCENT = 160.0
 SIDE_MARGIN = 32
+TOP_MARGIN = 8
+BOTTOM_MARGIN = 12
+DOCUMENT_MARGIN = 4
 MEASURE_SAMPLE = "the quiet evening light on the kitchen table, and the bread still warm"
 _LINE_BREAKS = str.maketrans({"\u2029": "\n", "\u2028": "\n"})
 
@@ -52,7 +56,7 @@ class Editor(QTextEdit):
         self._characters = characters
         self._loading = False
         self._marked: tuple[tuple[int, int], ...] = ()
-        self.document().setDocumentMargin(4)
+        self.document().setDocumentMargin(DOCUMENT_MARGIN)
         self.setFont(theme.writing_font())
         self._highlighter = MarkdownHighlighter(self.document(), theme)
         self.load("")
@@ -173,20 +177,24 @@ class Editor(QTextEdit):
         metrics = QFontMetricsF(self.font())
         measure = metrics.horizontalAdvance(MEASURE_SAMPLE) / len(MEASURE_SAMPLE) * self._characters
         side = max(SIDE_MARGIN, int((self.width() - measure) / 2))
-        wanted = (side, 8, max(8, side - 12), 0)
+        # Whole lines only, so that no half line lies on the edge below; the wheel moves by lines as well.
+        row = max(1.0, metrics.lineSpacing() * LINE_HEIGHT_PERCENT / 100)
+        bottom = BOTTOM_MARGIN + math.ceil(max(0, self.height() - TOP_MARGIN - BOTTOM_MARGIN - DOCUMENT_MARGIN) % row)
+        self.verticalScrollBar().setSingleStep(round(row))
+        wanted = (side, TOP_MARGIN, max(8, side - 12), bottom)
         margins = self.viewportMargins()
         if (margins.left(), margins.top(), margins.right(), margins.bottom()) != wanted:
             self.setViewportMargins(*wanted)
             self.fitted.emit(side)
         frame = self.document().rootFrame().frameFormat()
-        bottom = max(32, self.height() // 8)
-        if frame.bottomMargin() != bottom:
+        room = max(32, self.height() // 8)
+        if frame.bottomMargin() != room:
             undo = self.document().isUndoRedoEnabled()
             if not self._loading and undo and self.document().isUndoAvailable():
                 return  # a format change would become an undo step of its own
             loading, self._loading = self._loading, True  # a margin is not an edit
             self.document().setUndoRedoEnabled(False)
-            frame.setBottomMargin(bottom)
+            frame.setBottomMargin(room)
             self.document().rootFrame().setFrameFormat(frame)
             self.document().setUndoRedoEnabled(undo)
             self._loading = loading

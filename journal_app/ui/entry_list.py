@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QPointF, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QTextCharFormat, QTextLayout
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPen, QTextCharFormat, QTextLayout
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from journal_app.ui import words
@@ -25,6 +25,8 @@ PAGE = 150
 SNIPPET = 140
 ROW_HEIGHT = 62
 MONTH_HEIGHT = 34
+LONGEST_CUT_WORD = 14
+"""A longer run without a space (Chinese, Japanese, a web address) is cut anywhere, or a line would stay half empty."""
 ROLE_ROW = int(Qt.ItemDataRole.UserRole)
 _MARKS = re.compile(
     r"^\s*(?:#{1,6}\s+|>+\s*|[-*+]\s+(?:\[[ xX]\]\s+)?|\d+[.)]\s+)|[*_`~]{1,3}(?=\S)|(?<=\S)[*_`~]{1,3}", re.M
@@ -54,6 +56,16 @@ def snippet(text: str) -> str:
     title, _, rest = head.partition("\n") if head.startswith("#") else ("", "", head)
     parts = [" ".join(_MARKS.sub("", part).split()) for part in (title, rest)]
     return " – ".join(part for part in parts if part)[:SNIPPET]
+
+
+def shortened(text: str, cut: int) -> str:
+    """Return at most ``cut`` characters of ``text`` and an ellipsis, without half a word where words have spaces."""
+    head = text[:cut]
+    if cut < len(text) and text[cut].isalnum():
+        start = head.rfind(" ") + 1
+        if start and len(head) - start <= LONGEST_CUT_WORD:
+            head = head[:start]
+    return head.rstrip(" .,;:…–-") + "…"
 
 
 def entry_row(entry: Entry) -> Row:
@@ -319,9 +331,9 @@ class EntryDelegate(QStyledItemDelegate):
             painter.setBrush(QColor(mix(palette.sunken, palette.ink, 0.04)))
             painter.drawRoundedRect(body, 8, 8)
         if state & QStyle.StateFlag.State_HasFocus:
-            painter.setPen(self._theme.color("accent"))
+            painter.setPen(QPen(self._theme.color("accent"), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRoundedRect(body, 8, 8)
+            painter.drawRoundedRect(body.adjusted(1, 1, -1, -1), 8, 8)
         left = body.left() + 8
         if item.first_of_day:
             painter.setPen(ink)
@@ -359,10 +371,10 @@ class EntryDelegate(QStyledItemDelegate):
         layout, fits = self._lay_out(text, made, item.spans, rect.width())
         if fits < len(text):
             whole, cut = text, fits
-            while fits < len(text):  # cut until the ellipsis fits as well
-                text = whole[:cut].rstrip(" .,;:…") + "…"
+            while fits < len(text) and cut > 0:  # cut until the ellipsis fits as well
+                text = shortened(whole, cut)
                 layout, fits = self._lay_out(text, made, item.spans, rect.width())
-                cut -= 1
+                cut = len(text) - 2
         painter.setPen(ink)
         for number in range(min(2, layout.lineCount())):
             layout.lineAt(number).draw(painter, QPointF(rect.left(), rect.top() + number * height))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from PySide6.QtCore import QDate, QSize, QStringListModel, Qt, QTime, QTimer, Signal
+from PySide6.QtCore import QDate, QRectF, QSize, QStringListModel, Qt, QTime, QTimer, Signal
 from PySide6.QtGui import QAction, QActionGroup, QGuiApplication, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import (
     QCompleter,
@@ -230,6 +230,7 @@ class EntryView(QWidget):
         line.addStretch(1)
         for widget in (self._count, self._status, self._more):
             line.addWidget(widget)
+            line.addSpacing(4)
         for widget in (self._date_field, self._time_field, self._when_done):
             widget.hide()
         return head
@@ -274,6 +275,7 @@ class EntryView(QWidget):
         self._energy.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._energy.setMinimumHeight(32)
         self._energy.setText(self.tr("+ energy"))
+        self._energy.setToolTip(self.tr("How much energy"))
         menu = QMenu(self._energy)
         group = QActionGroup(menu)
         self._energy_actions: list[QAction] = []
@@ -484,11 +486,11 @@ class EntryView(QWidget):
             painter.setBrush(colour)
             painter.setPen(Qt.PenStyle.NoPen)
             if level < 3:
-                width, height = (15.0, 4.5) if level == 1 else (12.0, 4.0)
-                painter.drawRoundedRect(int(10 - width / 2), int(10 - height / 2), int(width), round(height), 2, 2)
+                width, height = (16.0, 5.0) if level == 1 else (12.0, 4.0)
+                painter.drawRoundedRect(QRectF(10 - width / 2, 10 - height / 2, width, height), 2, 2)
             else:
-                size = {3: 7, 4: 11, 5: 15}[level]
-                painter.drawEllipse(10 - size // 2, 10 - size // 2, size, size)
+                size = {3: 7.0, 4: 11.0, 5: 15.0}[level]
+                painter.drawEllipse(QRectF(10 - size / 2, 10 - size / 2, size, size))
             painter.end()
             pixmap.setDevicePixelRatio(scale)
             icon.addPixmap(pixmap)

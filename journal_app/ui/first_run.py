@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 
 from journal_app.ui import i18n
 from journal_app.ui.bridge import Bridge, Job
+from journal_app.ui.clipboard import BriefClipboard
 from journal_app.ui.help_card import HelpPage
 from journal_app.ui.widgets import add_all, button, card, centred, label, row, scroll
 
@@ -31,7 +32,6 @@ WIDTH = 520
 STRENGTH_AFTER_MS = 180
 STRENGTH_CHARACTERS = 48
 """The estimator's time grows fast with length; what lies behind this many characters only adds strength."""
-CLIPBOARD_MS = 30_000
 
 
 def strength(passphrase: str) -> int:
@@ -64,10 +64,13 @@ class FirstRunPage(QWidget):
     sample_asked = Signal()
     confirmed = Signal()
 
-    def __init__(self, bridge: Bridge, language: str, country: str, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, bridge: Bridge, clipboard: BriefClipboard, language: str, country: str, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("page")
         self._bridge = bridge
+        self._clipboard = clipboard
         self._strength_job: Job | None = None
         self._asked: tuple[int, int] = (0, 1)
         self._groups: list[str] = []
@@ -335,25 +338,25 @@ class FirstRunPage(QWidget):
         inner.addWidget(go_on, 0, Qt.AlignmentFlag.AlignLeft)
 
     def _copy(self) -> None:
-        clipboard = QGuiApplication.clipboard()
-        clipboard.setText("-".join(self._groups))
+        self._clipboard.copy("-".join(self._groups))
         self._code_said.setText(self.tr("Copied. The clipboard is emptied in 30 seconds."))
-        QTimer.singleShot(CLIPBOARD_MS, self, self._empty_clipboard)
-
-    def _empty_clipboard(self) -> None:
-        QGuiApplication.clipboard().clear()
 
     def _save(self) -> None:
         path, _kind = QFileDialog.getSaveFileName(
             self, self.tr("Save the recovery code"), self.tr("quiet-page-recovery-code.txt")
         )
-        if not path:
-            return
+        if path:
+            self.save_code(Path(path))
+
+    def save_code(self, path: Path) -> None:
+        """Write the code to ``path``, readable by its owner alone, or say why it could not be written."""
+        from journal_app.exchange import files
+        from journal_app.ui.exported import not_written
+
         try:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write("-".join(self._groups) + "\n")
-        except OSError:
-            self._code_said.setText(self.tr("The file could not be written. Choose another place, or copy the code."))
+            files.write(path, ("-".join(self._groups) + "\n").encode())
+        except OSError as error:
+            self._code_said.setText(not_written(error))
         else:
             self._code_said.setText(
                 self.tr("Saved. Whoever has this file can open the journal: move it to a safe place away from here.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from PySide6.QtCore import QLocale, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QLocale, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from journal_app.journal import safety
@@ -20,6 +20,9 @@ OWN_HELP = "help.own"
 """The private setting, inside the vault, that holds the people and numbers the writer pinned."""
 
 LEVELS = ("none", "gentle", "clear", "urgent")
+
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
+"""What a damaged or missing file of words or lines raises; help must open all the same."""
 
 
 def country_of(setting: str) -> str:
@@ -49,6 +52,15 @@ def language_of(text: str) -> str:
     return "en" if letters > 8 else names.get(QLocale().language(), "en")
 
 
+def emergency_text() -> str:
+    """Return what helps without any file: the emergency number, and a person."""
+    return QCoreApplication.translate(
+        "Help",
+        "The list of help lines cannot be read on this computer. If you or somebody near you is in danger now, call "
+        "your local emergency number, or go to somebody you trust.",
+    )
+
+
 class HelpLines(QWidget):
     """The help lines of one country, those that fit the topics first."""
 
@@ -65,12 +77,13 @@ class HelpLines(QWidget):
         """Show the lines of ``country``; where none is known, say so and what still helps."""
         clear(self._column)
         language = language or language_of("")
-        lines = safety.lines_for(country, topics, dt.date.today())
-        if not lines:
-            self._column.addWidget(label(safety.no_line_text(language)))
-            return
-        for shown in lines:
-            self._column.addWidget(self._line(shown, language))
+        try:
+            lines = safety.lines_for(country, topics, dt.date.today())
+            made = [self._line(shown, language) for shown in lines] or [label(safety.no_line_text(language))]
+        except UNREADABLE:
+            made = [label(emergency_text())]
+        for widget in made:
+            self._column.addWidget(widget)
 
     def _line(self, shown: safety.ShownLine, language: str) -> QFrame:
         frame, inner = card(margin=12, spacing=3)
@@ -81,7 +94,7 @@ class HelpLines(QWidget):
         )
         number.setAccessibleName(f"{line.name}: {line.number}")
         add_all(inner, label(line.name), number)
-        facts = [line.hours, ", ".join(language_name(code) for code in line.languages), line.web]
+        facts = [self._hours(line.hours), ", ".join(language_name(code) for code in line.languages), line.web]
         if any(facts):
             inner.addWidget(label("  ·  ".join(fact for fact in facts if fact), "hint"))
         notes = "; ".join(safety.note_text(code, language) for code in shown.notes)
@@ -90,6 +103,10 @@ class HelpLines(QWidget):
         source = self.tr("Source: {0}").format(line.source)
         inner.addWidget(label(f"{source}, {line.source_date}" if line.source_date else source, "hint"))
         return frame
+
+    def _hours(self, hours: str) -> str:
+        """Return the hours in the window's language where they are the usual ones, else as the source has them."""
+        return self.tr("24 hours, every day") if hours == "24 hours, every day" else hours
 
 
 def language_name(code: str) -> str:
@@ -160,7 +177,10 @@ class HelpPage(QWidget):
         self._country = QComboBox()
         self._country.setAccessibleName(self.tr("Country"))
         current = country_of(country)
-        codes = list(safety.countries())
+        try:
+            codes = list(safety.countries())
+        except UNREADABLE:
+            codes = []
         if current and current not in codes:
             codes.insert(0, current)
         for code in sorted(codes, key=country_name):
@@ -247,8 +267,11 @@ class HelpPanel(QFrame):
         if softened:
             self._soft()
             return
-        self._column.addWidget(label(safety.notice(crisis, language), "help"))
-        text = safety.crisis_text(crisis.level, language, crisis.topics)
+        try:
+            noticed, text = safety.notice(crisis, language), safety.crisis_text(crisis.level, language, crisis.topics)
+        except UNREADABLE:
+            noticed, text = self.tr("Some words here sound heavy. Help is here if you want it."), ""
+        self._column.addWidget(label(noticed, "help"))
         if text:
             self._column.addWidget(label(text))
         if self._own.strip():

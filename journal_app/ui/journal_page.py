@@ -6,6 +6,7 @@ saver or the bridge; only single rows are read directly.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 
 from PySide6.QtCore import QTimer, Signal
@@ -479,7 +480,17 @@ class JournalPage(QWidget):
         text = self.view.editor.text()
         if self._crisis_job is not None:
             self._crisis_job.cancel()
-        self._crisis_job = self._services.bridge.run(lambda: safety.assess(text), self._on_assessed)
+        self._crisis_job = self._services.bridge.run(
+            lambda: safety.assess(text), self._on_assessed, self._on_not_assessed
+        )
+
+    def _on_not_assessed(self, _error: Exception) -> None:
+        """Go by the level stored with the entry when the phrase files cannot be read; writing goes on."""
+        entry_id, stored = self.view.entry_id(), None
+        if entry_id is not None:
+            with contextlib.suppress(VaultError):
+                stored = self._store.analysis(entry_id)
+        self._on_assessed(safety.Crisis(stored.crisis_level if stored is not None else "none"))
 
     def _on_assessed(self, crisis: safety.Crisis) -> None:
         entry_id = self.view.entry_id()

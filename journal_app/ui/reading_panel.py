@@ -25,6 +25,7 @@ from journal_app.vault.records import Analysis, Correction
 
 PANEL_WIDTH = 320
 TOUCH = 44
+THOUGHT_SIZE = 16
 QUITE_SURE = 0.85
 FAIRLY_SURE = 0.7
 
@@ -312,10 +313,19 @@ class ReadingPanel(QWidget):
         if state.reflection is not None and self.help.isHidden():
             self._rule()
             add(label(self.tr("A thought to keep"), "heading"))
-            add(label(state.reflection.text, "prose"))
-            if state.reflection.question:
-                add(label(state.reflection.question, "prose"))
+            for text in (state.reflection.text, state.reflection.question):
+                if text:
+                    add(self._thought(text))
         self._show_why(analysis)
+
+    def _thought(self, text: str) -> QLabel:
+        """Return a paragraph in the book face: words to read, unlike the figures above them."""
+        made = label(text)
+        face = self._theme.writing_font()
+        face.setPixelSize(THOUGHT_SIZE)
+        made.setFont(face)
+        made.setContentsMargins(5, 2, 5, 4)
+        return made
 
     def _rule(self) -> None:
         self._content.addSpacing(6)
@@ -352,9 +362,9 @@ class ReadingPanel(QWidget):
     def _show_why(self, analysis: Analysis) -> None:
         self._why = label(
             self.tr(
-                "Read by {0} on this computer in {1:.2f} s. A number near 1 means that the model is sure, near 0.5 "
-                "that it is guessing. Point at a row to see the sentences behind it. Click a row to say whether it "
-                "fits: your word stands."
+                "Read by {0} on this computer in {1:.2f} s. A feeling's number says how sure the model is, from 0 "
+                "to 1; each feeling has a number of its own from which it is shown. Point at a row to see the "
+                "sentences behind it. Click a row to say whether it fits: your word stands."
             ).format(analysis.model, analysis.seconds),
             "hint",
         )

@@ -261,6 +261,8 @@ QToolButton:hover {{ background: {hover}; }}
 QToolButton:checked {{ background: {soft}; }}
 QToolButton:focus {{ border: 2px solid {c.accent}; padding: 4px; }}
 QToolButton::menu-indicator {{ image: none; width: 0; }}
+QPushButton::menu-indicator {{ image: url("{chevron}"); width: 10px; height: 10px; subcontrol-origin: padding;
+    subcontrol-position: right center; }}
 #rail QToolButton {{ padding: 10px; border-radius: 12px; }}
 #rail QToolButton:focus {{ padding: 9px; }}
 

@@ -14,9 +14,10 @@ from PySide6.QtWidgets import QLabel
 
 from journal_app.journal import safety
 from journal_app.ui import app as ui
+from journal_app.ui.bridge import EntrySaved
 from journal_app.ui.calendar import DayMark
 from journal_app.ui.editor import Editor
-from journal_app.ui.entry_list import ROLE_ROW, Row, snippet, with_months
+from journal_app.ui.entry_list import ROLE_ROW, Row, shortened, snippet, with_months
 from journal_app.ui.help_card import HelpPage, language_of
 from journal_app.ui.journal_page import JournalPage
 from journal_app.ui.reading_panel import TagRow, panel_state, shown_feelings
@@ -575,3 +576,60 @@ def test_switching_reading_on_reads_what_was_written_meanwhile(
         lambda: (found := session.services.store.analysis(entry_id)) is not None and found.model == "fake-reader",
         timeout=10_000,
     )
+
+
+def test_looking_at_an_old_entry_shows_its_reading_as_it_is(
+    open_session: Callable[[], ui.Session], qtbot: Any, keeper: Any
+) -> None:
+    session = open_session()
+    services = session.services
+    assert services is not None
+    store = services.vault.store()
+    store.new_entry("# Rain\n\nThe rain came back and I was **tired** all day. Then it went.", local_date="2026-05-04")
+    store.new_entry("Another day, and I was glad of the sun.", local_date="2026-05-05")
+    store.close()
+    services.bridge.post(EntrySaved("elsewhere", "none"))
+    qtbot.waitUntil(lambda: services.store.pending_count() == 0, timeout=20_000)
+    workspace = session.workspace()
+    view, panel = workspace.journal.view, workspace.journal.panel
+    for day in ("2026-05-04", "2026-05-05", "2026-05-04"):
+        workspace.show_day(day)
+        qtbot.waitUntil(lambda day=day: view.local_date == day and view.entry_id() is not None, timeout=5_000)
+        keeper.change(theme="dark" if keeper.value.theme == "light" else "light", writing_size=20)
+        session.window.resize(1100 if session.window.width() > 1100 else 1300, 760)
+        qtbot.wait(60)
+        assert not view.unsaved
+        assert view._status.text() == "saved"
+        qtbot.waitUntil(lambda: panel.state.state == "read", timeout=10_000)
+        assert panel.state.fresh
+    assert not services.saver._queue
+
+
+def test_a_list_line_ends_with_a_whole_word() -> None:
+    text = "I read back a bit this morning, over coffee"
+    assert shortened(text, text.index("ning")) == "I read back a bit this…"
+    assert shortened(text, text.index(", over")) == "I read back a bit this morning…"
+    assert shortened("今天很好今天很好今天很好今天很好今天很好", 10) == "今天很好今天很好今天…"
+
+
+def test_unreadable_phrases_stop_neither_writing_nor_help(
+    page: JournalPage, services: Services, qtbot: Any, monkeypatch: Any
+) -> None:
+    def broken(*_arguments: object, **_named: object) -> Any:
+        raise ValueError("a damaged file")
+
+    monkeypatch.setattr(safety, "assess", broken)
+    qtbot.keyClicks(page.view.editor, "A plain day.")
+    page._assess()
+    qtbot.wait(200)
+    assert page.panel.help.isHidden()
+    page.view.save()
+    assert services.saver.flush(5.0)
+    for name in ("notice", "crisis_text", "lines_for", "countries"):
+        monkeypatch.setattr(safety, name, broken)
+    page._on_assessed(safety.Crisis("clear", ("rule",), ("suicide",)))
+    assert not page.panel.help.isHidden()
+    said = " ".join(made.text() for made in page.panel.help.findChildren(QLabel))
+    assert "cannot be read" in said
+    full = HelpPage("GB")
+    assert "cannot be read" in " ".join(made.text() for made in full.findChildren(QLabel))

@@ -142,3 +142,13 @@ def test_own_people_are_kept_in_the_vault(open_session: Callable[[], ui.Session]
     panel = session.workspace().journal.panel.help
     qtbot.waitUntil(lambda: panel.level != "none", timeout=10_000)
     assert any("Jo, next door" in x.text() for x in panel.findChildren(type(session.workspace().journal._found)))
+
+
+def test_charts_and_summary_speak_korean_too(open_session: Callable[[], ui.Session]) -> None:
+    session = open_session()
+    english = QApplication.translate("charts", "Your mood")
+    session._translations.use("ko")
+    assert english == "Your mood"
+    assert QApplication.translate("charts", "Your mood") == "나의 기분"
+    session._translations.use("en")
+    assert QApplication.translate("charts", "Your mood") == "Your mood"
