@@ -11,6 +11,8 @@ the child's own output goes nowhere.
 from __future__ import annotations
 
 import os
+import re
+import site
 import subprocess
 import sys
 import threading
@@ -19,15 +21,19 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from journal_app.contract.manifest import Manifest, ManifestError
+from journal_app.contract.manifest import Manifest
 from journal_app.inference.engine import ModelCancelled, ModelCrashed, ModelError, ModelInfo, Reading
-from journal_app.inference.worker import reading_from_wire, receive, send
+from journal_app.inference.worker import MAX_ANSWER, reading_from_wire, receive, send
 
 _CANCEL_GRACE = 0.05
 _LOAD_LIMIT = 300.0
 _CHUNK_TEXTS = 16
 _CHUNK_CHARACTERS = 20_000
 _LONGEST_PAUSE = 30.0
+_LONGEST_MESSAGE = 500
+_SHA256 = re.compile("[0-9a-f]{64}")
+# What taking a hostile answer apart may raise. ManifestError is a ValueError.
+_NONSENSE = (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError, MemoryError)
 _BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from journal_app.inference.worker import main; main()"
 _WINDOWS_FLAGS = ("CREATE_NO_WINDOW", "BELOW_NORMAL_PRIORITY_CLASS")
 _KEPT_ENVIRONMENT = (
@@ -153,13 +159,18 @@ class ModelProcess:
                 self._idle = None
 
     def _leave(self) -> None:
-        with self._state:
-            self._calling = False
-            if self._idle_seconds is not None and self._child is not None and not self._closed:
-                self._idle = threading.Timer(self._idle_seconds, self._rest)
-                self._idle.daemon = True
-                self._idle.start()
-        self._call.release()
+        try:
+            with self._state:
+                self._calling = False
+                if self._idle_seconds is not None and self._child is not None and not self._closed:
+                    self._idle = threading.Timer(self._idle_seconds, self._rest)
+                    self._idle.daemon = True
+                    self._idle.start()
+        except RuntimeError:
+            # No thread to wait in: the child stays until the next call.
+            self._idle = None
+        finally:
+            self._call.release()
 
     def _rest(self) -> None:
         """Give the memory back; the next call starts the child again."""
@@ -194,12 +205,19 @@ class ModelProcess:
             # Whatever stopped it, a child without a model must not be taken for a ready one.
             self._drop()
             raise
+        self._info = self._described(answer)
+        return child
+
+    def _described(self, answer: dict[str, Any]) -> ModelInfo:
         try:
             manifest = Manifest.from_json(answer["manifest"])
-            self._info = ModelInfo(manifest, str(answer["sha256"]), str(answer["file"]), int(answer["bytes"]))
-        except (ManifestError, KeyError, TypeError, ValueError):
+            sha256, size = answer["sha256"], answer["bytes"]
+            right = self._sha256.lower() if self._sha256 else sha256
+            if not _SHA256.fullmatch(sha256) or sha256 != right or type(size) is not int or not 0 <= size < 2**63:
+                raise ValueError("another file")
+            return ModelInfo(manifest, sha256, self._path.name, size)
+        except _NONSENSE:
             raise self._crashed("the model's process gave an answer that makes no sense") from None
-        return child
 
     def _ask(self, child: _Child, message: dict[str, Any], limit: float) -> dict[str, Any]:
         self._raise_if_stopped()
@@ -209,6 +227,10 @@ class ModelProcess:
             # Too long a text, or pipes that a close in another thread has just shut.
             self._raise_if_stopped()
             raise ModelError(str(error)) from None
+        except (MemoryError, RuntimeError):
+            # No memory for the text as a frame, or no thread to watch the time.
+            self._drop()
+            raise ModelError("there is not enough memory for the model") from None
         if answer is None:
             overdue = child.overdue
             self._drop()
@@ -220,17 +242,15 @@ class ModelProcess:
         if error == "cancelled":
             raise ModelCancelled("reading was stopped")
         if error is not None:
-            raise ModelError(str(answer.get("message", "the model failed"))[:500])
+            raise ModelError(_shown(answer.get("message")))
         return answer
 
     def _checked(self, answer: dict[str, Any], chunk: list[str]) -> list[Reading]:
+        tasks = self._info.manifest.tasks if self._info is not None else {}
         try:
-            readings = [reading_from_wire(raw) for raw in answer["readings"]]
-        except (KeyError, TypeError, ValueError, AttributeError):
-            readings = []
-        if len(readings) != len(chunk):
-            raise self._crashed("the model's process gave an answer that makes no sense")
-        return readings
+            return [reading_from_wire(raw, text, tasks) for raw, text in zip(answer["readings"], chunk, strict=True)]
+        except _NONSENSE:
+            raise self._crashed("the model's process gave an answer that makes no sense") from None
 
     def _raise_if_stopped(self) -> None:
         if self._closed:
@@ -273,7 +293,7 @@ class _Child:
     """One child process and its two pipes; one question at a time."""
 
     def __init__(self, model: Path) -> None:
-        environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+        environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ} | _site_packages()
         # Threads that wait must sleep, not spin: this computer has other things to do.
         environment["OMP_WAIT_POLICY"] = "PASSIVE"
         self.process = subprocess.Popen(
@@ -302,7 +322,7 @@ class _Child:
         try:
             with self._writing:
                 send(self._inbox, {"id": number, **message})
-            while (answer := receive(self._outbox)) is not None and answer.get("id") != number:
+            while (answer := receive(self._outbox, MAX_ANSWER)) is not None and answer.get("id") != number:
                 pass
             return answer
         except OSError:
@@ -316,11 +336,17 @@ class _Child:
         number = self._number
         killer = threading.Timer(grace, self._expire, (number, False))
         killer.daemon = True
-        killer.start()
+        try:
+            killer.start()
+        except RuntimeError:
+            # No thread to wait in: not asked, then, but stopped.
+            self._expire(number, False)
+            return
         if self._writing.acquire(timeout=grace):
             try:
                 send(self._inbox, {"do": "cancel", "id": number})
-            except OSError:
+            except (OSError, ValueError):
+                # It is gone, or has been stopped in another thread, which shut the pipe.
                 pass
             finally:
                 self._writing.release()
@@ -344,11 +370,30 @@ class _Child:
                 pass
 
 
+def _site_packages() -> dict[str, str]:
+    """Return what tells the child's Python where packages of this user are, so that it need not find out.
+
+    Without a home folder in its environment it would look it up in the system's list of users, and
+    where logins are kept on a server that is a question over the network, asked at every start.
+    """
+    if site.ENABLE_USER_SITE:
+        return {"PYTHONUSERBASE": site.getuserbase()}
+    # Even a user base that is never to be searched is computed, unless it is given.
+    return {"PYTHONNOUSERSITE": "1", "PYTHONUSERBASE": sys.prefix}
+
+
 def _command() -> list[str]:
     """Return how a child is started: through the app itself where it is frozen into one program."""
     if getattr(sys, "frozen", False):
         return [sys.executable, "--model-process"]
     return [sys.executable, "-P", "-c", _BOOT, str(Path(__file__).resolve().parents[2])]
+
+
+def _shown(message: object) -> str:
+    """Return the child's words for a failure if they are one line that can be shown, else others."""
+    if isinstance(message, str) and 0 < len(message) <= _LONGEST_MESSAGE and message.isprintable():
+        return message
+    return "the model failed"
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[list[str]]:

@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 import os
 import queue
+import re
 import signal
 import struct
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,11 +29,16 @@ from typing import Any, BinaryIO
 from journal_app.inference.engine import ModelCancelled, ModelError, Reading, SentenceScores
 
 MAX_FRAME = 256 * 1024 * 1024
-"""Longest frame that either side accepts, in bytes."""
+"""Longest frame, in bytes: texts may be long."""
+MAX_ANSWER = 16 * 1024 * 1024
+"""Longest frame that the parent accepts; what the child has to say of 16 texts fits many times."""
 
 _LENGTH = struct.Struct(">I")
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
+_LANGUAGE = re.compile("[a-z]{2,3}")
+_MOST_TOKENS = 1_000_000_000
+_MOST_SECONDS = 1e9
 _WARM_UP = "I am here and it is a quiet day. Nothing else."
 
 
@@ -43,22 +51,24 @@ def send(stream: BinaryIO, message: dict[str, Any]) -> None:
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> dict[str, Any] | None:
-    """Read one frame; return None at the end of the stream or if what came is no frame."""
+def receive(stream: BinaryIO, limit: int = MAX_FRAME) -> dict[str, Any] | None:
+    """Read one frame of at most ``limit`` bytes; return None at the end of the stream or if what came is no frame."""
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         return None
     (size,) = _LENGTH.unpack(head)
-    if size > MAX_FRAME:
-        return None
-    data = stream.read(size)
-    if len(data) < size:
+    if size > limit:
         return None
     try:
-        message = json.loads(data)
-    except ValueError:
+        data = stream.read(size)
+        message = json.loads(data, parse_constant=_refuse) if len(data) == size else None
+    except (ValueError, RecursionError, MemoryError):
         return None
     return message if isinstance(message, dict) else None
+
+
+def _refuse(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
 
 
 def reading_to_wire(reading: Reading) -> dict[str, Any]:
@@ -66,22 +76,77 @@ def reading_to_wire(reading: Reading) -> dict[str, Any]:
     return asdict(reading)
 
 
-def reading_from_wire(raw: dict[str, Any]) -> Reading:
-    """Return the reading in ``raw``; raise ``ValueError``, ``TypeError`` or ``KeyError`` if it is none."""
-    return Reading(
-        readable=raw["readable"] is True,
-        language=str(raw["language"])[:8],
-        tasks=_scores(raw["tasks"]),
-        sentences=tuple(SentenceScores(int(s["start"]), int(s["end"]), _scores(s["tasks"])) for s in raw["sentences"]),
-        vector=tuple(map(float, raw["vector"])),
-        tokens=int(raw["tokens"]),
-        words=int(raw["words"]),
-        seconds=float(raw["seconds"]),
+def reading_from_wire(raw: Any, text: str, tasks: Mapping[str, tuple[str, ...]]) -> Reading:
+    """Return the reading of ``text`` in ``raw``, by a model that reads ``tasks`` (name -> labels).
+
+    Raises ``ValueError``, ``TypeError``, ``KeyError`` or ``AttributeError`` unless ``raw`` is a
+    reading that such a model can give of this very text.
+    """
+    size = len(text)
+    readable = raw["readable"]
+    if not isinstance(readable, bool):
+        raise TypeError("no yes or no")
+    reading = Reading(
+        readable=readable,
+        language=_language(raw["language"]),
+        tasks=_scores(raw["tasks"], tasks),
+        sentences=_sentences(raw["sentences"], size, tasks),
+        vector=tuple(_number(value, -1.001, 1.001) for value in _list(raw["vector"])),
+        tokens=_whole(raw["tokens"], 0, _MOST_TOKENS),
+        words=_whole(raw["words"], 0, size),
+        seconds=_number(raw["seconds"], 0.0, _MOST_SECONDS),
     )
+    if reading.readable != (len(reading.tasks) == len(tasks)):
+        raise ValueError("a task is missing")
+    if not reading.readable and (reading.tasks or reading.sentences or reading.vector):
+        raise ValueError("scores of what was not read")
+    if reading.vector and abs(math.hypot(*reading.vector) - 1) > 1e-3:
+        raise ValueError("the vector has another length")
+    return reading
 
 
-def _scores(raw: dict[str, Any]) -> dict[str, dict[str, float]]:
-    return {str(task): {str(k): float(v) for k, v in labels.items()} for task, labels in raw.items()}
+def _language(value: Any) -> str:
+    if not isinstance(value, str) or not _LANGUAGE.fullmatch(value):
+        raise ValueError("no language")
+    return value
+
+
+def _scores(raw: Any, tasks: Mapping[str, tuple[str, ...]]) -> dict[str, dict[str, float]]:
+    scores: dict[str, dict[str, float]] = {}
+    for task, labels in raw.items():
+        if len(labels) != len(tasks[task]):
+            raise ValueError("other labels")
+        scores[task] = {label: _number(labels[label], 0.0, 1.0) for label in tasks[task]}
+    return scores
+
+
+def _sentences(raw: Any, size: int, tasks: Mapping[str, tuple[str, ...]]) -> tuple[SentenceScores, ...]:
+    sentences: list[SentenceScores] = []
+    last = 0
+    for item in _list(raw):
+        start = _whole(item["start"], last, size)
+        last = _whole(item["end"], start + 1, size)
+        sentences.append(SentenceScores(start, last, _scores(item["tasks"], tasks)))
+    return tuple(sentences)
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("no list")
+    return value
+
+
+def _whole(value: Any, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ValueError("no whole number in range")
+    return value
+
+
+def _number(value: Any, least: float, most: float) -> float:
+    # Compared before it is converted: a whole number in JSON may be too large for a float.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise ValueError("no number in range")
+    return float(value)
 
 
 class Worker:
