@@ -125,6 +125,7 @@ class PageView(QWidget):
         self._fonts = preview.laid.fonts
         self._size = (pages.WIDTH, pages.HEIGHT)
         self._pictures = [(chart, QImage.fromData(data)) for chart, data in preview.pictures if chart in page.charts]
+        self._scaled: dict[tuple[str, int, int], QImage] = {}
         self._cuts: dict[tuple[str, float], QFont] = {}
         self.setAccessibleName(self.tr("Page of the summary"))
         self.setAccessibleDescription(pages.words([page]))
@@ -132,6 +133,8 @@ class PageView(QWidget):
 
     def fit(self, width: int) -> None:
         """Take ``width`` pixels and the height that an A4 page has then."""
+        if width != self.width():
+            self._scaled.clear()
         self.setFixedSize(QSize(width, round(width * self._size[1] / self._size[0])))
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -145,7 +148,7 @@ class PageView(QWidget):
         for box in self._page.boxes:
             painter.fillRect(QRectF(box.x, box.y, box.width, box.height), QColor(box.colour))
         for chart, picture in self._pictures:
-            painter.drawImage(QRectF(chart.x, chart.y, chart.width, chart.height), picture)
+            painter.drawImage(QRectF(chart.x, chart.y, chart.width, chart.height), self._fitted(chart, picture, scale))
         painter.scale(1 / _FINE, 1 / _FINE)
         for text in self._page.texts:
             painter.setFont(self._font(text.face, text.size))
@@ -155,6 +158,17 @@ class PageView(QWidget):
         painter.setPen(QPen(self.palette().mid().color(), 1))
         painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
+
+    def _fitted(self, chart: Chart, picture: QImage, scale: float) -> QImage:
+        """Return the picture in the pixels that it takes: a painter's own shrinking drops thin lines and letters."""
+        pixels = scale * self.devicePixelRatioF()
+        size = QSize(round(chart.width * pixels), round(chart.height * pixels))
+        key = (chart.key, size.width(), size.height())
+        if key not in self._scaled:
+            self._scaled[key] = picture.scaled(
+                size, Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation
+            )
+        return self._scaled[key]
 
     def _font(self, face: str, size: float) -> QFont:
         if (face, size) not in self._cuts:

@@ -25,7 +25,10 @@ from journal_app.journal.summary import Candidates, Choices, Quote
 from journal_app.ui.theme import Theme
 from journal_app.ui.widgets import column, label, row
 
-LIST_HEIGHT = 190
+LIST_HEIGHT = 260
+MARKS_HEIGHT = 420
+"""The writer marked these by hand, and each goes onto the page unless it is unticked: most should be in sight."""
+
 WEEKS = (1, 2, 4, 13, 26)
 DEFAULT_WEEKS = 4
 
@@ -33,9 +36,10 @@ DEFAULT_WEEKS = 4
 class QuoteList(QListWidget):
     """Sentences to tick, each with its date; nothing is ticked unless it was before or is a mark."""
 
-    def __init__(self, name: str, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, name: str, theme: Theme, limit: int = LIST_HEIGHT, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._limit = limit
         self.setAccessibleName(name)
         self.setWordWrap(True)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -67,8 +71,15 @@ class QuoteList(QListWidget):
     def _fit(self) -> None:
         # Sizes of wrapped sentences are known only once they are laid out in the present width.
         self.doItemsLayout()
-        height = min(LIST_HEIGHT, self.contentsSize().height() + 6)
-        if self.count() and self.maximumHeight() != height:
+        if not self.count():
+            return
+        height = self.contentsSize().height() + 6
+        if height > self._limit:
+            # End below a whole sentence: half a line looks like a fault.
+            top = self.verticalScrollBar().value()
+            ends = [self.visualItemRect(self.item(i)).bottom() + top + 4 for i in range(self.count())]
+            height = max([end for end in ends if end <= self._limit] or [ends[0]])
+        if self.maximumHeight() != height:
             self.setFixedHeight(height)
 
     def show_quotes(self, quotes: tuple[Quote, ...], *, ticked: bool = False) -> None:
@@ -109,7 +120,7 @@ class Builder(QWidget):
         self._make_period()
         self._heading(self.tr("What I want to talk about"))
         self.talk_note = self._note(self.tr("In my own words, for instance three things"))
-        self.talk = self._quotes(self.tr("Entries that I marked"))
+        self.talk = self._quotes(self.tr("Entries that I marked"), MARKS_HEIGHT)
         self._no_marks = label(self.tr("Mark an entry \u201cfor my therapist\u201d and it is offered here."), "hint")
         self._rows.addWidget(self._no_marks)
         self._heading(self.tr("My own ratings"))
@@ -251,8 +262,8 @@ class Builder(QWidget):
         self._rows.addWidget(made)
         return made
 
-    def _quotes(self, name: str) -> QuoteList:
-        made = QuoteList(name, self._theme)
+    def _quotes(self, name: str, limit: int = LIST_HEIGHT) -> QuoteList:
+        made = QuoteList(name, self._theme, limit)
         made.hide()
         made.itemChanged.connect(self._ticked)
         self._rows.addWidget(made)

@@ -219,3 +219,13 @@ def test_read_but_nothing_stood_out_is_not_a_gap() -> None:
         bands.setdefault(day, []).append(round(patch.get_height(), 2))
     assert bands == {style.ordinal("2026-11-01"): [0.9, 0.1], style.ordinal("2026-11-03"): [0.0, 1.0]}
     assert {"joy", "nothing clear"} <= {text.get_text() for text in figure.axes[0].texts}
+
+
+def test_drawings_for_the_web_stay_small_and_keep_their_dots() -> None:
+    text = chart("signs").render(series(182), ChartStyle.light(), "svg").decode()
+    pattern = text[text.index("<pattern") : text.index("</pattern>")]
+    assert len(text) < 100_000
+    assert pattern.count("h.01") > 50
+    assert "stroke-linecap: round" in pattern
+    assert "C" not in pattern.split(' d="')[1].split('"')[0]
+    assert not re.search(r"\d\.\d{3}", " ".join(re.findall(r' d="([^"]*)"', text)))

@@ -14,6 +14,7 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from journal_app.exchange import pages
+from journal_app.journal.summary import Quote
 from journal_app.ui.share import PageView, SharePage
 from tests.support.day_rows import entry, life
 from tests.support.quiet_services import QuietServices, quiet_services
@@ -180,3 +181,21 @@ def test_wiping_leaves_nothing_of_the_journal(qtbot: QtBot, services: QuietServi
     assert page.builder.worse.count() == page.builder.talk.count() == 0
     assert not page.builder.talk_note.document().isUndoAvailable()
     assert page.builder.choices().talk_note == ""
+
+
+def test_lists_end_below_a_whole_sentence(qtbot: QtBot, services: QuietServices) -> None:
+    page = shown(qtbot, services)
+    words = "A sentence that is long enough to be broken into lines more than once, whatever its place. "
+    some = [Quote(str(i), day(i), words * (1 + i % 3)) for i in range(20)]
+    for quotes in (page.builder.talk, page.builder.worse):
+        for shown_ in (tuple(some), tuple(some[:1])):
+            quotes.show_quotes(shown_)
+            qtbot.wait(120)
+            quotes.scrollToTop()
+            inside = quotes.viewport().height()
+            places = [quotes.visualItemRect(quotes.item(i)) for i in range(quotes.count())]
+            begun = [place for place in places if place.top() < inside - 6]
+            assert begun
+            assert all(place.bottom() <= inside for place in begun)
+    assert page.builder.talk.count() == 1
+    assert page.builder.talk.verticalScrollBar().maximum() == 0
