@@ -47,6 +47,10 @@ NEAR = 400
 PLAN_NEAR = 200
 """Characters within which a method and a moment for it make a plan."""
 
+_READY = frozenset({"method", "declared"})
+_PLANS = _READY | {"place", "moment", "bleeding"}
+"""Cues that count only in pairs (``_planned``); a method also beside an own wish."""
+
 _OWN = ("suicide", "self_harm")
 TOPICS: tuple[str, ...] = ("suicide", "self_harm", "violence", "abuse")
 
@@ -116,9 +120,14 @@ def _level(hits: Sequence[Hit]) -> tuple[CrisisLevel, list[Hit]]:
             level = _higher(level, "gentle" if hit.lowered else hit.standing)
     own = [h for h in hits if not h.lowered and h.topic in _OWN and h.standing in ("clear", "urgent")]
     strong = [h for h in hits if h.cue and not h.lowered]
-    near = sorted(own + strong, key=_start)
+    near, beside_own = sorted(own + strong, key=_start), sorted(own, key=_start)
     cues: set[object] = {h.rule for h in strong}
-    cues |= {(h.rule, h.start) for h in hits if h.standing == "cue" and not h.lowered and _within(h, near, NEAR)}
+    cues |= {
+        (h.rule, h.start)
+        for h in hits
+        if h.standing == "cue" and not h.lowered and h.rule not in _PLANS and _within(h, near, NEAR)
+    }
+    cues |= {(h.rule, h.start) for h in hits if h.rule in _READY and not h.lowered and _within(h, beside_own, NEAR)}
     # A means, a time or a goodbye beside an own present wish is a plan; so are three of them together.
     if (own and cues) or (strong and len(cues) >= 3):
         level = "urgent"
@@ -151,7 +160,12 @@ def _planned(hits: Sequence[Hit]) -> list[Hit]:
         return [*close, *(hit for hit in ones if _within(hit, close, PLAN_NEAR))]
 
     wish = ("passive_wish", "burden", "farewell")
-    return beside("method", ("moment", *wish)) + beside("place", wish) + beside("declared", ("named",)) + beside("bleeding", ("harm_act", "harm_urge"))
+    return (
+        beside("method", ("moment", *wish))
+        + beside("place", wish)
+        + beside("declared", ("named",))
+        + beside("bleeding", ("harm_act", "harm_urge"))
+    )
 
 
 def _start(hit: Hit) -> int:

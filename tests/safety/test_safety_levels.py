@@ -145,19 +145,22 @@ def test_pure():
     assert safety.assess(text) == safety.assess(text)
 
 
-def _seconds(text: str) -> float:
+def _seconds(text: str, limit: float) -> float:
+    """Return the CPU seconds of one reading; tried again when a busy machine made it slower than ``limit``."""
     safety.assess("I want to die. 죽고 싶다. 我想死。")
     best = 9.0
-    for _ in range(3):
+    for _ in range(4):
         start = time.process_time()
         safety.assess(text)
         best = min(best, time.process_time() - start)
+        if best < limit:
+            break
     return best
 
 
 def test_ten_thousand_words_are_quick():
     day = "I went to work and it was fine. My mother called, she was tired. I don't know what I want to do tomorrow. "
-    assert _seconds(day * 450) < 0.25  # the aim is 0.05 on an idle core; this leaves room for a busy machine
+    assert _seconds(day * 450, 0.25) < 0.25  # the aim is 0.05 on an idle core; this leaves room for a busy machine
 
 
 @pytest.mark.parametrize(
@@ -166,16 +169,71 @@ def test_ten_thousand_words_are_quick():
         "I want to ",
         "i i i i ",
         "kill ",
+        "kill",
+        "x7",
+        "Zm9vYmFy",
+        "%20a",
         "k i l l ",
         "die' ",
         '" want " ',
         "not not not ",
         "a*b$c ",
+        "I want to die. ",
+        "I parked by the bridge. I am going back tomorrow. ",
         "죽고",
+        "죽고 싶다. ",
+        "ㅈㅏ",
+        "自.",
         "我想",
+        "我想死。",
         "no stop here and then ",
     ],
 )
 def test_a_large_paste_is_quick(unit):
-    text = (unit * (1_000_000 // len(unit) + 1))[:1_000_000]
-    assert _seconds(text) < 5.0
+    size = 1_000_000 // len(unit.encode())
+    assert _seconds(unit * size, 2.0) < 2.0  # the aim is 1 second for a megabyte; this leaves room for a busy machine
+
+
+@pytest.mark.parametrize(
+    "unit", ["kill", "a", "1", "a1", "x*", "aGVsbG8", "data:image/png;base64,iVBORw0KGgo", "'", "."]
+)
+def test_one_unbroken_word_takes_time_linear_in_its_length(unit):
+    text = (unit * 20_000)[:20_000]
+    assert _seconds(text, 0.2) < 0.2  # the aim is 0.05; quadratic matching took 2 seconds
+    assert safety.assess(text).level == "none"
+
+
+def test_what_stands_beside_an_unbroken_word_is_still_read():
+    assert safety.assess("A" * 20_000 + " I want to die.").level == "clear"
+    assert safety.assess("I want to die. " + "aGVsbG8+" * 2_000 + " Soup.").level == "clear"
+
+
+def test_a_method_and_a_moment_are_a_plan_and_neither_is_one_alone():
+    method, moment = "I've counted out the tablets.", "I'm taking them after midnight."
+    assert safety.assess(f"{method} {moment}").level == "urgent"
+    assert safety.assess(method).level in ("none", "gentle")
+    assert safety.assess(moment).level == "none"
+    assert safety.assess(f"{method} " + "We had soup in the garden. " * 20 + moment).level != "urgent"
+
+
+@pytest.mark.parametrize("text", ["In 2014 we moved.", "It cost $400 in 2023.", "Room 4011, code 1337."])
+def test_numbers_are_no_masked_words(text):
+    assert safety.assess(text).level == "none"
+
+
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [
+        ("자.살 생각이 난다", "clear"),
+        ("자/살할 거다", "urgent"),
+        ("죽-고-싶-다", "clear"),
+        ("自*殺的念頭一直在", "clear"),
+    ],
+)
+def test_letters_pulled_apart_are_put_together(text, level):
+    assert safety.assess(text).level == level
+
+
+def test_a_laugh_does_not_hide_a_wish():
+    assert safety.assess("lol i want to die").level == "clear"
+    assert safety.assess("if he sends one more email i'll kill myself lol").level == "gentle"
