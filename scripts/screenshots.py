@@ -121,7 +121,7 @@ def take(look: str, width: int, height: int, out: Path, *, docs: bool = False) -
     if docs:
         workspace.go("insights")
         workspace.page("insights").set_period("quarter")
-        settle(seconds=4.0)
+        settle(seconds=8.0)
         picture("insights")
         for page in ("journal", "insights"):
             publish(out / f"{look}-{page}.png", f"{page}.png")
@@ -137,7 +137,7 @@ def take(look: str, width: int, height: int, out: Path, *, docs: bool = False) -
         except StopIteration:
             print(f"{look}: there is no {page} yet", file=sys.stderr)
             continue
-        settle(seconds=2.0)
+        settle(seconds=6.0 if page in ("insights", "share") else 0.5)  # charts and pages are painted off the GUI thread
         picture(page)
     print(f"{look}: read in {time.monotonic() - started:.1f} s")
     session.shutdown()

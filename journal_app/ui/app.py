@@ -131,6 +131,7 @@ class Session(QObject):
         page.sample_asked.connect(self.open_sample)
         page.confirmed.connect(self._finish_first_run)
         self.window.show_scene(page)
+        page.activated()
 
     def show_unlock(self, note: str = "") -> None:
         """Show the unlock page."""

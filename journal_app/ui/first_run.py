@@ -110,7 +110,11 @@ class FirstRunPage(QWidget):
             field.setAccessibleName(self.tr("Group {0}").format(number + 1))
             field.clear()
         self._busy(False)
-        self._stack.setCurrentIndex(2)
+        self._to_code()
+
+    def activated(self) -> None:
+        """Let Return begin."""
+        self._begin.setFocus()
 
     def failed(self, message: str) -> None:
         """Say why the journal could not be made; everything typed stays."""
@@ -165,10 +169,9 @@ class FirstRunPage(QWidget):
         choice.addStretch(1)
         inner.addLayout(choice)
         inner.addSpacing(8)
-        begin = button(self.tr("Begin"), self._to_passphrase, "primary")
+        begin = self._begin = button(self.tr("Begin"), self._to_passphrase, "primary")
         begin.setMinimumHeight(40)
         begin.setMinimumWidth(160)
-        begin.setDefault(True)
         buttons = row(12)
         buttons.addWidget(begin)
         self._sample = button(self.tr("Try it with a sample journal"), self._ask_sample)
@@ -191,6 +194,7 @@ class FirstRunPage(QWidget):
 
     def _to_welcome(self) -> None:
         self._stack.setCurrentIndex(0)
+        self._begin.setFocus()
 
     def _to_passphrase(self) -> None:
         self._stack.setCurrentIndex(1)
@@ -333,7 +337,7 @@ class FirstRunPage(QWidget):
         inner.addLayout(buttons)
         self._code_said = label("", "hint")
         inner.addWidget(self._code_said)
-        go_on = button(self.tr("I have written it down"), self._to_back_typing, "primary")
+        go_on = self._go_on = button(self.tr("I have written it down"), self._to_back_typing, "primary")
         go_on.setMinimumHeight(40)
         inner.addWidget(go_on, 0, Qt.AlignmentFlag.AlignLeft)
 
@@ -374,7 +378,7 @@ class FirstRunPage(QWidget):
         for field in self._back_fields:
             field.setMaximumWidth(220)
             field.setMinimumHeight(26)
-            field.returnPressed.connect(self._check_back)
+            field.returnPressed.connect(self._on_return)
             inner.addWidget(field)
         self._back_said = label("", "note")
         inner.addWidget(self._back_said)
@@ -390,10 +394,18 @@ class FirstRunPage(QWidget):
 
     def _to_code(self) -> None:
         self._stack.setCurrentIndex(2)
+        self._go_on.setFocus()
 
     def _to_back_typing(self) -> None:
         self._stack.setCurrentIndex(3)
         self._back_fields[0].setFocus()
+
+    def _on_return(self) -> None:
+        first, second = self._back_fields
+        if first.hasFocus() and not second.text():
+            second.setFocus()
+        else:
+            self._check_back()
 
     def _check_back(self) -> None:
         for field, number in zip(self._back_fields, self._asked, strict=True):

@@ -6,6 +6,7 @@ shows records and reports wishes; it stores nothing.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -304,7 +305,11 @@ class ReadingPanel(QWidget):
                 action.triggered.connect(self._menu_chosen)
                 menu.addAction(action)
         more.setMenu(menu)
-        add(more)
+        beside = widgets.row(0)
+        beside.addSpacing(4)  # with a menu the button's own padding is not drawn
+        beside.addWidget(more)
+        beside.addStretch(1)
+        self._content.addLayout(beside)
         self._rule()
         self._show_screen(state, "stress", self.tr("Stress"), analysis.stress_band, bands.stress_score(analysis.tasks))
         self._show_screen(
@@ -320,7 +325,10 @@ class ReadingPanel(QWidget):
 
     def _thought(self, text: str) -> QLabel:
         """Return a paragraph in the book face: words to read, unlike the figures above them."""
-        made = label(text)
+        made = label()
+        made.setTextFormat(Qt.TextFormat.RichText)  # for the height of its lines; the words are the library's, escaped
+        made.setText(f'<p style="line-height: 135%; margin: 0">{html.escape(text)}</p>')
+        made.setAccessibleName(text)
         face = self._theme.writing_font()
         face.setPixelSize(THOUGHT_SIZE)
         made.setFont(face)

@@ -38,7 +38,7 @@ def button(text: str, clicked: Callable[[], object] | None = None, role: str = "
     made = QPushButton(text)
     if role:
         made.setProperty("role", role)
-    made.setAutoDefault(False)
+    made.setAutoDefault(True)  # Return presses the focused button, not Space alone
     if role in ("link", "chip", "quiet"):
         made.setCursor(Qt.CursorShape.PointingHandCursor)
         made.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)

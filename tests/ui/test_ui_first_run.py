@@ -201,3 +201,27 @@ def test_the_sample_journal_is_thrown_away(
     assert isinstance(session.window.scene(), FirstRunPage)
     assert not vaults.exists(folder)
     assert QApplication.instance() is not None
+
+
+def test_the_first_run_needs_no_pointer(session: ui.Session, folder: Path, qtbot: Any) -> None:
+    session.start()
+    page = session.window.scene()
+
+    def press(text: str = "") -> None:
+        at = page.window().focusWidget()
+        qtbot.keyClicks(at, text)
+        qtbot.keyClick(at, Qt.Key.Key_Return)
+
+    press()
+    assert page._stack.currentIndex() == 1
+    press(PASSPHRASE)
+    press(PASSPHRASE)
+    qtbot.waitUntil(lambda: page._stack.currentIndex() == 2, timeout=15_000)
+    press()
+    assert page._stack.currentIndex() == 3
+    first, second = page._asked
+    press(page._groups[first].lower())
+    assert not page._back_said.text(), "the second group is still to come"
+    press(page._groups[second].lower())
+    qtbot.waitUntil(lambda: session.workspace() is not None)
+    assert session.window.focusWidget() is session.workspace().journal.view.editor
