@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "screenshots"
@@ -30,6 +31,8 @@ KOREAN_TEXT = (
 )
 HEAVY_TEXT = "I want to die tonight. I do not know whom to tell."
 READ_SECONDS = 120.0
+if TYPE_CHECKING:
+    from journal_app.vault.records import Entry, Store
 
 
 def settle(condition: Callable[[], bool] | None = None, seconds: float = 0.4) -> bool:
@@ -56,6 +59,18 @@ def publish(image: Path, name: str) -> None:
         picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
     if target.stat().st_size > DOCS_BYTES:
         raise ValueError(f"{name} is larger than {DOCS_BYTES} bytes")
+
+
+def most_to_show(store: Store) -> Entry:
+    """Return the entry among the latest whose reading shows most: that is what the picture is for."""
+
+    def worth(entry: Entry) -> tuple[bool, int, int]:
+        analysis = store.analysis(entry.id)
+        if analysis is None:
+            return False, 0, 0
+        return analysis.crisis_level == "none", len(analysis.feelings), len(entry.text)
+
+    return max(store.entries(limit=16), key=worth)
 
 
 def take(look: str, width: int, height: int, out: Path, *, docs: bool = False) -> None:
@@ -114,6 +129,8 @@ def take(look: str, width: int, height: int, out: Path, *, docs: bool = False) -
     settle(lambda: services.store.pending_count() == 0, READ_SECONDS)
     newest = services.store.entries(limit=4)
     chosen = newest[0] if look == "korean" else max(newest, key=lambda e: len(e.text))
+    if docs:
+        chosen = most_to_show(services.store)
     workspace.journal.open_entry(chosen.id)
     settle(lambda: services.store.analysis(chosen.id) is not None, 5)
     settle(seconds=1.0)

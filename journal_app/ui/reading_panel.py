@@ -325,7 +325,7 @@ class ReadingPanel(QWidget):
 
     def _thought(self, text: str) -> QLabel:
         """Return a paragraph in the book face: words to read, unlike the figures above them."""
-        made = label()
+        made = label("")
         made.setTextFormat(Qt.TextFormat.RichText)  # for the height of its lines; the words are the library's, escaped
         made.setText(f'<p style="line-height: 135%; margin: 0">{html.escape(text)}</p>')
         made.setAccessibleName(text)

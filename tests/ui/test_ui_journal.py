@@ -605,6 +605,12 @@ def test_looking_at_an_old_entry_shows_its_reading_as_it_is(
     assert not services.saver._queue
 
 
+def test_a_reflection_is_read_aloud_as_plain_words(page: JournalPage) -> None:
+    made = page.panel._thought("Two & two <is> four.")
+    assert made.accessibleName() == "Two & two <is> four."
+    assert "Two &amp; two &lt;is&gt; four." in made.text()
+
+
 def test_a_list_line_ends_with_a_whole_word() -> None:
     text = "I read back a bit this morning, over coffee"
     assert shortened(text, text.index("ning")) == "I read back a bit this…"
