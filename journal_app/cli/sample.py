@@ -57,7 +57,9 @@ def run(out: Path, today: dt.date | None = None) -> int:
             print(f"The results cannot be written: {error.strerror}. The sample journal is whole.", file=sys.stderr)
             return _EXIT_PROBLEM
     print(f"Look into {out}/: charts (PNG, SVG), csv, summary.pdf, summary.html")
-    print(f"Or on: quietpage --journal {out}/journal list")
+    command = Path(sys.executable).with_name("quietpage")
+    shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else "quietpage"
+    print(f"Or on: {shown} --journal {out}/journal list")
     return 0
 
 
