@@ -50,13 +50,16 @@ def settle(condition: Callable[[], bool] | None = None, seconds: float = 0.4) ->
 
 
 def publish(image: Path, name: str) -> None:
-    """Write a small copy of ``image`` (256 colours) into docs/pictures; raise ValueError if it stays too large."""
+    """Write a copy of ``image`` into docs/pictures, with 256 colours if it must be; raise ValueError if too large."""
     from PIL import Image
 
     DOCS.mkdir(parents=True, exist_ok=True)
     target = DOCS / name
     with Image.open(image) as picture:
-        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
+        whole = picture.convert("RGB")
+        whole.save(target, optimize=True)
+        if target.stat().st_size > DOCS_BYTES:
+            whole.quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
     if target.stat().st_size > DOCS_BYTES:
         raise ValueError(f"{name} is larger than {DOCS_BYTES} bytes")
 

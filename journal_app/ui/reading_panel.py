@@ -318,6 +318,7 @@ class ReadingPanel(QWidget):
         if state.reflection is not None and self.help.isHidden():
             self._rule()
             add(label(self.tr("A thought to keep"), "heading"))
+            self._content.addSpacing(2)
             for text in (state.reflection.text, state.reflection.question):
                 if text:
                     add(self._thought(text))
