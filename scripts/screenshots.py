@@ -147,10 +147,6 @@ def take(look: str, width: int, height: int, out: Path, *, docs: bool = False) -
             publish(out / f"{look}-{page}.png", f"{page}.png")
         session.shutdown()
         return
-    workspace.journal.new_entry()
-    workspace.journal.view.editor.insertPlainText(HEAVY_TEXT)
-    settle(lambda: not workspace.journal.panel.help.isHidden(), 10)
-    picture("help-card")
     for page in ("insights", "share", "settings", "help"):
         try:
             workspace.go(page)
@@ -159,6 +155,11 @@ def take(look: str, width: int, height: int, out: Path, *, docs: bool = False) -
             continue
         settle(seconds=6.0 if page in ("insights", "share") else 0.5)  # charts and pages are painted off the GUI thread
         picture(page)
+    workspace.go("journal")
+    workspace.journal.new_entry()
+    workspace.journal.view.editor.insertPlainText(HEAVY_TEXT)
+    settle(lambda: not workspace.journal.panel.help.isHidden(), 10)
+    picture("help-card")
     print(f"{look}: read in {time.monotonic() - started:.1f} s")
     session.shutdown()
     del application
