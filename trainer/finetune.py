@@ -8,7 +8,6 @@ run that was killed goes on exactly where its last checkpoint was.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import pickle
@@ -170,7 +169,6 @@ class Losses:
 def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     """Train the encoder, from its last checkpoint if there is one; write ``model/`` and ``finetune.json``."""
     config = recipe.finetune
-    keep_freed_memory()
     torch.manual_seed(recipe.seed)
     base = encoder.load_base(config.base)
     model = Encoder(base.bert, encoder.default_labels(recipe.data.tasks))
@@ -204,21 +202,6 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
         encoding="utf-8",
     )
     return StageResult((*outputs, report), scores)
-
-
-def keep_freed_memory() -> None:
-    """Tell glibc to keep freed memory: batches of ever new sizes else fault in fresh pages at every step.
-
-    Where the C library has no ``mallopt`` nothing is changed.
-    """
-    trim_threshold, mmap_max, arena_max = -1, -4, -8
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError, TypeError):
-        return
-    mallopt(mmap_max, 0)
-    mallopt(trim_threshold, 2**31 - 1)
-    mallopt(arena_max, 1)
 
 
 def _pool_counts(items: Sequence[Item], plan: Sequence[Sequence[tuple[int, int]]]) -> str:

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-HEADER = ("task", "test rows", "accuracy", "bal. acc.", "macro-F1", "95 %", "wF1", "AUROC", "ECE", "TF-IDF macro-F1")
+HEADER = (
+    "task",
+    "test rows",
+    "accuracy",
+    "bal. acc.",
+    "macro-F1",
+    "95 %",
+    "wF1",
+    "AUROC",
+    "ECE",
+    "one window: macro-F1",
+    "TF-IDF: macro-F1",
+    "TF-IDF: wF1",
+)
 
 
 def task_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -25,7 +38,9 @@ def task_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
                 _figure(entry["weighted_f1"]),
                 _figure(entry["auroc"]),
                 _figure(entry["ece"]),
+                _figure(entry["one_window"]["macro_f1"]),
                 _rival(entry),
+                _figure(entry["tfidf"]["weighted_f1"]),
             )
         )
     return rows
