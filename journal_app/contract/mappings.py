@@ -157,7 +157,8 @@ _ISEAR_LABELS = {
 ISEAR = FeelingMap(
     knows=("joy", "gratitude", "calm", "hope", "sadness", "anxiety", "anger", "disgust", "shame", "guilt"),
     positive=_ISEAR_LABELS,
-    unsure={label: (*PLEASANT, "loneliness") for label in ("anger", "sadness")} | {"fear": ("hope",)},
+    # The first reader was trained with nothing pleasant denied for these two; changing it changes its data.
+    unsure=dict.fromkeys(("anger", "sadness"), (*PLEASANT, "loneliness")) | {"fear": ("hope",)},
     single=True,
 )
 
