@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -87,18 +88,20 @@ def test_nobody_else_may_read_the_memory_of_a_command(tmp_path):
 @posix
 def test_exported_tables_are_private_from_their_first_byte_on(filled, tmp_path, monkeypatch):
     seen = []
-    write = Path.write_bytes
+    flush = os.fsync
 
-    def watched(path: Path, data: bytes) -> int:
-        done = write(path, data)
-        seen.append(path.stat().st_mode & 0o777)
-        return done
+    def watched(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode):
+            seen.append(status.st_mode & 0o777)
+        flush(descriptor)
 
-    monkeypatch.setattr(Path, "write_bytes", watched)
+    monkeypatch.setattr(os, "fsync", watched)
     before = os.umask(0o022)
     try:
         assert filled("export", "--format", "csv", "--out", str(tmp_path)).code == 0
     finally:
         after = os.umask(before)
     assert set(seen) == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*.csv")} == {0o600}
     assert after == 0o022
