@@ -10,9 +10,11 @@ import array
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import gguf
 import numpy as np
+import torch
 
 from journal_app.contract.manifest import HEADS_KEY, MANIFEST_KEY, Head, Manifest, heads_to_json
 from journal_app.inference.wordpiece import to_gguf
@@ -78,12 +80,13 @@ def write_encoder(path: Path, model: Encoder, vocabulary: list[str], manifest: M
 
 def heads_of(model: Encoder) -> dict[str, Head]:
     """Return the heads as the contract packs them."""
+    linear = cast("dict[str, torch.nn.Linear]", dict(model.heads.items()))
     return {
         task: Head(
             array.array("f", head.weight.detach().float().flatten().tolist()),
             array.array("f", head.bias.detach().float().tolist()),
         )
-        for task, head in model.heads.items()
+        for task, head in linear.items()
     }
 
 

@@ -1,5 +1,8 @@
 """Figures by which a reader is judged; all of them plain functions over arrays."""
 
+# scikit-learn documents numbers for zero_division; its annotations name only the string.
+# pyright: reportArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence

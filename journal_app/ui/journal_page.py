@@ -13,6 +13,7 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
+from journal_app.contract.tasks import CRISIS_LEVELS, CrisisLevel
 from journal_app.journal import safety
 from journal_app.ui.bridge import EntryGone, EntryRead, EntrySaved, Job, ReadingState
 from journal_app.ui.calendar import DayMark, MonthView
@@ -490,7 +491,9 @@ class JournalPage(QWidget):
         if entry_id is not None:
             with contextlib.suppress(VaultError):
                 stored = self._store.analysis(entry_id)
-        self._on_assessed(safety.Crisis(stored.crisis_level if stored is not None else "none"))
+        level = stored.crisis_level if stored is not None else "none"
+        found: CrisisLevel = next((known for known in CRISIS_LEVELS if known == level), "none")
+        self._on_assessed(safety.Crisis(found))
 
     def _on_assessed(self, crisis: safety.Crisis) -> None:
         entry_id = self.view.entry_id()
