@@ -69,7 +69,7 @@ STAGES: dict[str, Stage] = {
     "tokenizer": Stage(
         "learn a byte-level BPE (decoders)",
         {"decoder": "trainer.tokenizer"},
-        ("tokenizer", "pretrain", "seed"),
+        ("tokenizer", "pretrain", "data", "shape", "max_tokens", "seed"),
         ("prepare",),
         reads_data=True,
     ),
@@ -77,15 +77,14 @@ STAGES: dict[str, Stage] = {
         "learn the language from prose (decoders)",
         {"decoder": "trainer.pretrain"},
         ("tokenizer", "shape", "pretrain", "seed"),
-        ("tokenizer",),
-        reads_data=True,
+        ("tokenizer",),  # the tokens hold all it reads: a machine without the corpora can do this stage
         checkpoint="pretrain.pt",
     ),
     "finetune": Stage(
         "learn the tasks",
         {"encoder": "trainer.finetune", "decoder": "trainer.decoder"},
         ("data", "finetune", "shape", "decoder", "seed", "max_tokens"),
-        ("prepare", "pretrain"),
+        ("prepare", "tokenizer", "pretrain"),
         checkpoint="finetune.pt",
     ),
     "gguf": Stage(

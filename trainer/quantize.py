@@ -26,7 +26,8 @@ from trainer.gguf import metadata_string, rewrite, tensors_sha256
 from trainer.progress import Progress
 
 CHUNK = 200
-THREADS = min(4, os.cpu_count() or 1)
+THREADS = min(4, max(1, (os.cpu_count() or 1) - 1))
+"""One core is left: with every core taken, small models wait for the busiest one at each layer."""
 
 
 def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:

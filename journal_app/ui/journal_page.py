@@ -491,9 +491,11 @@ class JournalPage(QWidget):
         if entry_id is not None:
             with contextlib.suppress(VaultError):
                 stored = self._store.analysis(entry_id)
-        level = stored.crisis_level if stored is not None else "none"
-        found: CrisisLevel = next((known for known in CRISIS_LEVELS if known == level), "none")
-        self._on_assessed(safety.Crisis(found))
+        level: CrisisLevel = "none"
+        for known in CRISIS_LEVELS:
+            if stored is not None and stored.crisis_level == known:
+                level = known
+        self._on_assessed(safety.Crisis(level))
 
     def _on_assessed(self, crisis: safety.Crisis) -> None:
         entry_id = self.view.entry_id()
