@@ -34,8 +34,8 @@ from journal_app.ui.widgets import Flow, button, clear, label, row, tool
 from journal_app.ui.widgets import line as rule
 from journal_app.vault.records import Entry, Mood
 
-SAVE_AFTER_MS = 700
-SAVE_AT_LEAST_MS = 1500
+SAVE_AFTER_MS = 400
+SAVE_AT_LEAST_MS = 800
 PAUSE_MS = 1500
 
 
