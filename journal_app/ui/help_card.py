@@ -62,12 +62,22 @@ def emergency_text() -> str:
 
 
 class HelpLines(QWidget):
-    """The help lines of one country, those that fit the topics first."""
+    """The help lines of one country, those that fit the topics first.
+
+    ``brief`` leaves out web page and source, which the full page has: beside an entry the number counts.
+    """
 
     def __init__(
-        self, country: str, topics: Sequence[str] = (), language: str = "", parent: QWidget | None = None
+        self,
+        country: str,
+        topics: Sequence[str] = (),
+        language: str = "",
+        parent: QWidget | None = None,
+        *,
+        brief: bool = False,
     ) -> None:
         super().__init__(parent)
+        self._brief = brief
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(12)
@@ -94,14 +104,16 @@ class HelpLines(QWidget):
         )
         number.setAccessibleName(f"{line.name}: {line.number}")
         add_all(inner, label(line.name), number)
-        facts = [self._hours(line.hours), ", ".join(language_name(code) for code in line.languages), line.web]
+        facts = [self._hours(line.hours), ", ".join(language_name(code) for code in line.languages)]
+        facts += [] if self._brief else [line.web]
         if any(facts):
             inner.addWidget(label("  ·  ".join(fact for fact in facts if fact), "hint"))
         notes = "; ".join(safety.note_text(code, language) for code in shown.notes)
         if notes:
             inner.addWidget(label(notes[0].upper() + notes[1:], "hint"))
-        source = self.tr("Source: {0}").format(line.source)
-        inner.addWidget(label(f"{source}, {line.source_date}" if line.source_date else source, "hint"))
+        if not self._brief:
+            source = self.tr("Source: {0}").format(line.source)
+            inner.addWidget(label(f"{source}, {line.source_date}" if line.source_date else source, "hint"))
         return frame
 
     def _hours(self, hours: str) -> str:
@@ -272,13 +284,18 @@ class HelpPanel(QFrame):
         except UNREADABLE:
             noticed, text = self.tr("Some words here sound heavy. Help is here if you want it."), ""
         self._column.addWidget(label(noticed, "help"))
-        if text:
-            self._column.addWidget(label(text))
+        # The numbers stand right after the words that ask to call somebody; what else there is to say waits.
+        paragraphs = text.split("\n\n") if text else []
+        before, after = "\n\n".join(paragraphs[:2]), "\n\n".join(paragraphs[2:])
+        if before:
+            self._column.addWidget(label(before))
         if self._own.strip():
             frame, inner = card(margin=12, spacing=3)
             add_all(inner, label(self.tr("My own people and numbers"), "hint"), label(self._own.strip(), "heading"))
             self._column.addWidget(frame)
-        self._column.addWidget(HelpLines(country, crisis.topics, language))
+        self._column.addWidget(HelpLines(country, crisis.topics, language, brief=True))
+        if after:
+            self._column.addWidget(label(after))
         self._column.addWidget(Grounding())
         if not text:
             self._column.addWidget(label(self.tr("Nothing was sent to anyone. You can go on writing."), "hint"))
