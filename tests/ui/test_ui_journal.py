@@ -369,11 +369,16 @@ def test_help_comes_with_the_model_off_and_never_blocks_writing(
     services.set_reading(False)
     qtbot.keyClicks(page.view.editor, OWN_WISH)
     qtbot.waitUntil(lambda: page.panel.help.level in ("clear", "urgent"), timeout=10_000)
-    qtbot.waitUntil(lambda: page.panel.help.isVisible() and "116 123" in texts(page.panel.help), timeout=5000)
-    said = texts(page.panel.help)
-    assert safety.notice(safety.assess(OWN_WISH)) in said
-    assert "116 123" in said
-    assert "not confirmed" in said.lower()
+    noticed = safety.notice(safety.assess(OWN_WISH))
+
+    def complete() -> None:
+        # The rules and the stored analysis may each fill the panel; its labels show one event later.
+        said = texts(page.panel.help)
+        assert noticed in said
+        assert "116 123" in said
+        assert "not confirmed" in said.lower()
+
+    qtbot.waitUntil(complete, timeout=5000)
     qtbot.keyClicks(page.view.editor, " Still writing.")
     assert page.view.editor.text().endswith("Still writing.")
     assert services.saver.flush()
