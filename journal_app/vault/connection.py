@@ -15,23 +15,22 @@ from typing import Any
 
 from sqlcipher3 import dbapi2
 
-from journal_app.vault.records import DamagedVault, VaultError, VaultLocked, VaultWriteError
+from journal_app.vault.records import (
+    BUSY,
+    CANNOT_WRITE,
+    DAMAGED,
+    LOCKED,
+    DamagedVault,
+    VaultError,
+    VaultLocked,
+    VaultWriteError,
+)
 
 sqlcipher: Any = dbapi2  # an extension module without type information
 
 BUSY_MS = 10_000
 CACHE_KIB = 32 * 1024
 
-LOCKED = "The journal is locked. Unlock it to go on; everything that was saved is safe."
-DAMAGED = (
-    "The journal file is damaged, or it belongs to another journal. Nothing was changed. "
-    "Keep the file as it is, and restore the journal's folder from a backup."
-)
-CANNOT_WRITE = (
-    "The journal cannot be written: the disk is full or the folder is read-only. Everything saved before is safe. "
-    "Free some space or allow writing to the folder, then try again."
-)
-BUSY = "Another program is busy with the journal file. Everything saved before is safe. Try again in a moment."
 
 _PRIMARY = 0xFF
 _BUSY_CODES = (sqlcipher.SQLITE_BUSY, sqlcipher.SQLITE_LOCKED)

@@ -10,6 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+# What is said at more than one place.
+LOCKED = "The journal is locked. Unlock it to go on; everything that was saved is safe."
+DAMAGED = (
+    "The journal file is damaged, or it belongs to another journal. Nothing was changed. "
+    "Keep the file as it is, and restore the journal's folder from a backup."
+)
+CANNOT_WRITE = (
+    "The journal cannot be written: the disk is full or the folder is read-only. Everything saved before is safe. "
+    "Free some space or allow writing to the folder, then try again."
+)
+BUSY = "Another program is busy with the journal file. Everything saved before is safe. Try again in a moment."
+
 
 class VaultError(Exception):
     """A known failure; the message is safe to show, says what to do, and names no path or text."""
@@ -29,6 +41,14 @@ class NewerVault(VaultError):
 
 class VaultLocked(VaultError):
     """Another instance has this journal open, or this store was closed by a lock."""
+
+
+class OpenElsewhere(VaultLocked):
+    """Another computer has this journal open, by the mark it left in the folder; it may be opened all the same."""
+
+
+class ReadOnlyVault(VaultError):
+    """This journal may be read and exported, not changed: it was rescued from a damaged one."""
 
 
 class VaultMissing(VaultError):
@@ -86,6 +106,22 @@ class Revision:
     revision: int
     text: str
     saved_utc: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture that belongs to an entry; its bytes are fetched apart (``Store.image``).
+
+    Attributes:
+        id: random UUID hex; the text names it as ``![words](image:ID)``.
+        kind: ``png``, ``jpeg``, ``webp`` or ``gif``. size: bytes.
+    """
+
+    id: str
+    entry_id: str
+    kind: str
+    size: int
+    created_utc: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +186,36 @@ class SearchHit:
     local_date: str
     snippet: str
     spans: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFilter:
+    """What narrows a search, beside its words; everything given must hold.
+
+    Attributes:
+        start, end: ``YYYY-MM-DD``, inclusive. tags: the writer's own, all of them.
+        feeling: a feeling as shown: found by a model and not removed, or added by the writer.
+        valence: lowest and highest own mood. has_image: with a picture. for_therapist: marked.
+    """
+
+    start: str = ""
+    end: str = ""
+    tags: tuple[str, ...] = ()
+    feeling: str = ""
+    valence: tuple[int, int] | None = None
+    has_image: bool = False
+    for_therapist: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SlotInfo:
+    """One way to open the journal: ``kind`` is ``passphrase``, ``recovery``, ``keyfile`` or ``keyring``.
+
+    ``here`` says of a keyring slot that it is the one of this computer.
+    """
+
+    kind: str
+    here: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +295,17 @@ class Store(Protocol):
         """Return entries with ``start <= local_date <= end``, newest first."""
         ...
 
+    def add_image(self, entry_id: str, data: bytes) -> Image:
+        """Keep a picture with an entry; its kind is told by its bytes. Raises :class:`VaultError` for anything else."""
+        ...
+
+    def image(self, image_id: str) -> bytes | None: ...
+    def images(self, entry_id: str) -> list[Image]:
+        """Return the pictures of an entry, oldest first."""
+        ...
+
+    def remove_image(self, image_id: str) -> None: ...
+
     def revisions(self, entry_id: str) -> list[Revision]:
         """Return stored versions, newest first, the current one included."""
         ...
@@ -237,8 +314,10 @@ class Store(Protocol):
         """Return one row per entry, oldest first, with the newest analysis of each."""
         ...
 
-    def search(self, query: str, *, limit: int = 200) -> list[SearchHit]:
+    def search(self, query: str, *, limit: int = 200, only: SearchFilter | None = None) -> list[SearchHit]:
         """Return entries that contain every whitespace-separated term, newest first.
+
+        ``only`` narrows the result; with a filter an empty query returns everything that passes it.
 
         Terms match as substrings, case-folded; ``"quoted words"`` are one term. The result
         equals a brute-force scan in any language and for terms of any length.

@@ -61,7 +61,20 @@ def _search(db: Connection) -> None:
     SearchIndex(db).rebuild()
 
 
-STEPS: tuple[Step, ...] = (_entries, _search)
+def _images_and_lists(db: Connection) -> None:
+    for statement in (
+        # The bytes come last, so that everything else of a row is read without them.
+        "CREATE TABLE image("
+        " n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, entry INTEGER NOT NULL REFERENCES entry(n) ON DELETE CASCADE,"
+        " kind TEXT NOT NULL, size INTEGER NOT NULL, created_utc TEXT NOT NULL, data BLOB NOT NULL)",
+        "CREATE INDEX image_of ON image(entry)",
+        # Lists and searches walk this, newest first, without touching the rows, whose texts lie in the way.
+        "CREATE INDEX entry_live ON entry(local_date, local_time, n, id) WHERE deleted_utc IS NULL",
+    ):
+        db.rows(statement)
+
+
+STEPS: tuple[Step, ...] = (_entries, _search, _images_and_lists)
 """Step ``i`` (counted from 1) brings a journal from version ``i - 1`` to ``i``."""
 CURRENT = len(STEPS)
 

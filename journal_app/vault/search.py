@@ -21,8 +21,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from journal_app.vault.connection import DAMAGED, Connection
-from journal_app.vault.records import DamagedVault, SearchHit
+from journal_app.vault.connection import Connection
+from journal_app.vault.records import DAMAGED, DamagedVault, SearchHit
 
 MAX_TERMS = 32
 MAX_TRIGRAMS = 48

@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Protocol
 
 from journal_app.vault.connection import Connection
+from journal_app.vault.images import Images
 from journal_app.vault.readings import Readings
 from journal_app.vault.records import (
     Analysis,
@@ -22,6 +23,7 @@ from journal_app.vault.records import (
     DamagedVault,
     DayRow,
     Entry,
+    Image,
     IntegrityReport,
     Mood,
     Revision,
@@ -73,6 +75,8 @@ class JournalStore:
         self._clock = clock
         self._index = SearchIndex(connection)
         self._readings = Readings(connection, self._index)
+        self._images = Images(connection)
+        self.image, self.images, self.remove_image = self._images.data, self._images.of, self._images.remove
         # What models found, on the same connection; see ``readings``.
         self.pending = self._readings.pending
         self.pending_count = self._readings.pending_count
@@ -208,6 +212,10 @@ class JournalStore:
                     self._readings.forget(number)
                 self._readings.queue(number)  # also when off: the rules that offer help need no model
             return self._must(entry_id)
+
+    def add_image(self, entry_id: str, data: bytes) -> Image:
+        """Keep a picture with an entry; its kind is told by its bytes. Raises :class:`VaultError` for anything else."""
+        return self._images.add(entry_id, data, _utc(self._clock()))
 
     def delete(self, entry_id: str) -> None:
         """Move to the bin; ``restore`` brings it back for 30 days."""

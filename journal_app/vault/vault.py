@@ -12,27 +12,27 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from journal_app.vault import folder as folders
 from journal_app.vault import keys, schema
-from journal_app.vault.connection import CANNOT_WRITE, DAMAGED, LOCKED, Connection, check_build
+from journal_app.vault.connection import Connection, check_build
+from journal_app.vault.folder import BACKUPS, DATABASE, KEYS, KEYS_COPY
 from journal_app.vault.keys import KdfParams, KeyFile
-from journal_app.vault.records import DamagedVault, VaultError, VaultLocked, VaultMissing, VaultWriteError
+from journal_app.vault.records import (
+    CANNOT_WRITE,
+    DAMAGED,
+    LOCKED,
+    DamagedVault,
+    VaultError,
+    VaultLocked,
+    VaultWriteError,
+)
 from journal_app.vault.search import FOLD_VERSION, SearchIndex
 from journal_app.vault.store import Clock, JournalStore, now
-
-DATABASE = "journal.qpv"
-KEYS = "keys.json"
-KEYS_COPY = "keys.copy.json"
-LOCK = "journal.lock"
-BACKUPS = "backups"
-PLAIN_HEADER = b"SQLite format 3\x00"
-MIN_DATABASE_BYTES = 4096
 
 
 class Vault:
@@ -97,7 +97,7 @@ class Vault:
             if self._locked:
                 raise VaultLocked(LOCKED)
             file = keys.with_slot(self._file, kind, secret, self._key, kdf or KdfParams.calibrated())
-            _write_key_files(self.folder, file)
+            folders.write_key_files(self.folder, file)
             self._file = file
 
     def _forget(self, connection: Connection) -> None:
@@ -139,9 +139,9 @@ def create(folder: Path, passphrase: str, *, kdf: KdfParams | None = None) -> tu
         if exists(folder):
             raise VaultError("There is a journal in this place already. Nothing was changed. Open it instead.")
         file, code = keys.new_key_file(key, passphrase, kdf or KdfParams.calibrated())
-        with _writing():
+        with folders.writing():
             _install(folder, key, file)
-        return _open(folder, key, file, _take_lock(folder)), code
+        return _open(folder, key, file, folders.take_lock(folder)), code
     except BaseException:
         keys.wipe(key)
         raise
@@ -155,11 +155,11 @@ def unlock(folder: Path, secret: str) -> Vault:
     in any of these cases.
     """
     check_build()
-    _check_parts(folder)
-    guard = _take_lock(folder)
+    folders.check_parts(folder)
+    guard = folders.take_lock(folder)
     try:
-        file = _read_key_files(folder)
-        _check_header(folder / DATABASE)
+        file = folders.read_key_files(folder)
+        folders.check_header(folder / DATABASE)
         key = keys.open_key(file, secret)
         try:
             return _open(folder, key, file, guard)
@@ -181,7 +181,7 @@ def _open(folder: Path, key: bytearray, file: KeyFile, guard: BinaryIO) -> Vault
             if identity is None or identity[0] != file.vault_id:
                 raise DamagedVault(DAMAGED)
             if found < schema.CURRENT:
-                with _writing():
+                with folders.writing():
                     _set_aside(folder, connection, found)
                 schema.migrate(connection)
             fold = connection.row("SELECT value FROM meta WHERE key = 'fold'")
@@ -190,50 +190,19 @@ def _open(folder: Path, key: bytearray, file: KeyFile, guard: BinaryIO) -> Vault
                     SearchIndex(connection).rebuild()
         finally:
             connection.close()
-        _heal_key_files(folder, file)
+        folders.heal_key_files(folder, file)
         return vault
     except BaseException:
         vault.lock()
         raise
 
 
-# files ------------------------------------------------------------------------------------
+# making and bringing forward ----------------------------------------------------------
 
 
 def _check_passphrase(passphrase: str) -> None:
     if not passphrase:
         raise VaultError("A journal needs a passphrase of at least one character.")
-
-
-def _check_parts(folder: Path) -> None:
-    with _reading():
-        has_keys = (folder / KEYS).exists() or (folder / KEYS_COPY).exists()
-        has_database = (folder / DATABASE).exists()
-    if not has_keys and not has_database:
-        raise VaultMissing("There is no journal in this place. Check the place, or make a new journal.")
-    if not has_keys:
-        raise DamagedVault(
-            "The key file of this journal is missing, so it cannot be opened. Nothing was changed. "
-            "Put the file keys.json back from a backup."
-        )
-    if not has_database:
-        raise DamagedVault(
-            "The journal file is missing; only its keys are here. Nothing was changed. "
-            "Put the file journal.qpv back from a backup."
-        )
-
-
-def _check_header(path: Path) -> None:
-    with _reading(), path.open("rb") as file:
-        head = file.read(len(PLAIN_HEADER))
-        size = os.fstat(file.fileno()).st_size
-    if head == PLAIN_HEADER:
-        raise DamagedVault(
-            "The journal file is not encrypted, so it is not the one that Quiet Page made. Nothing was changed. "
-            "Put the file journal.qpv back from a backup."
-        )
-    if size < MIN_DATABASE_BYTES:
-        raise DamagedVault(DAMAGED)
 
 
 def _install(folder: Path, key: bytearray, file: KeyFile) -> None:
@@ -252,70 +221,26 @@ def _install(folder: Path, key: bytearray, file: KeyFile) -> None:
             schema.migrate(connection)
             with connection.transaction():
                 connection.rows("INSERT INTO meta(key, value) VALUES('vault_id', ?)", (file.vault_id,))
-                connection.rows("INSERT INTO meta(key, value) VALUES('created_utc', ?)", (_stamp(),))
+                connection.rows("INSERT INTO meta(key, value) VALUES('created_utc', ?)", (folders.stamp(),))
             connection.rows("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             connection.close()
-        _write_key_files(stage, file)
-        _sync(database)
-        _sync(stage)
+        folders.write_key_files(stage, file)
+        folders.sync(database)
+        folders.sync(stage)
         if into_existing:
             # Keys first: a database without keys could never be opened by anybody.
             for name in (KEYS_COPY, KEYS, DATABASE):
                 os.rename(stage / name, folder / name)
             if was_empty:  # a folder with other things in it keeps the permissions that its owner chose
                 folder.chmod(0o700)
-            _sync(folder)
+            folders.sync(folder)
         else:
             os.rename(stage, folder)
-            _sync(folder.parent)
+            folders.sync(folder.parent)
     finally:
         if stage.exists():
             shutil.rmtree(stage, ignore_errors=True)
-
-
-def _write_key_files(folder: Path, file: KeyFile) -> None:
-    data = keys.encode(file)
-    with _writing():
-        for name in (KEYS, KEYS_COPY):
-            _replace_file(folder / name, data)
-
-
-def _read_key_files(folder: Path) -> KeyFile:
-    """Return the key file, or its second copy when the first is missing or damaged."""
-    damage: DamagedVault | None = None
-    for name in (KEYS, KEYS_COPY):
-        try:
-            with _reading(), (folder / name).open("rb") as file:
-                data = file.read(keys.MAX_FILE_BYTES + 1)
-            return keys.decode(data)
-        except DamagedVault as error:
-            damage = damage or error
-    raise damage or DamagedVault(DAMAGED)
-
-
-def _heal_key_files(folder: Path, file: KeyFile) -> None:
-    """Bring both copies into line after a successful opening, setting a damaged one aside."""
-    data = keys.encode(file)
-    for name in (KEYS, KEYS_COPY):
-        path = folder / name
-        try:
-            if path.exists() and path.read_bytes() == data:
-                continue
-            if path.exists() and not _is_older_copy(path, file):
-                os.replace(path, path.with_suffix(".damaged.json"))
-            _replace_file(path, data)
-        except OSError:
-            # The journal is open and sound; the copy is made good the next time.
-            continue
-
-
-def _is_older_copy(path: Path, file: KeyFile) -> bool:
-    """Tell whether ``path`` is a sound earlier key file: kept, it would keep an old passphrase alive."""
-    try:
-        return keys.decode(path.read_bytes()).vault_id == file.vault_id
-    except VaultError:
-        return False
 
 
 def _set_aside(folder: Path, connection: Connection, found: int) -> None:
@@ -331,7 +256,7 @@ def _set_aside(folder: Path, connection: Connection, found: int) -> None:
         target = backups / f"{stem}-{name}"
         partial = backups / f"{stem}-{name}.partial"
         try:
-            with source.open("rb") as old, _new_private(partial) as new:
+            with source.open("rb") as old, folders.new_private(partial) as new:
                 shutil.copyfileobj(old, new, 1 << 20)
                 new.flush()
                 os.fsync(new.fileno())
@@ -340,84 +265,4 @@ def _set_aside(folder: Path, connection: Connection, found: int) -> None:
             os.replace(partial, target)
         finally:
             partial.unlink(missing_ok=True)
-    _sync(backups)
-
-
-def _replace_file(path: Path, data: bytes) -> None:
-    """Write ``data`` as ``path`` at once or not at all; only the owner can read it."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
-    try:
-        with _new_private(partial) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-        _sync(path.parent)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _new_private(path: Path) -> BinaryIO:
-    """Open a new file for writing that nobody else may read, from its first byte on."""
-    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
-
-
-def _sync(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():
-        return  # Windows has no handle on a folder to sync
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _stamp() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-@contextmanager
-def _writing() -> Iterator[None]:
-    try:
-        yield
-    except OSError:
-        # ``from None``: the operating system's message names the path.
-        raise VaultWriteError(CANNOT_WRITE) from None
-
-
-@contextmanager
-def _reading() -> Iterator[None]:
-    try:
-        yield
-    except OSError:
-        raise DamagedVault(
-            "A file of this journal cannot be read. Nothing was changed. "
-            "Check that the folder is yours to read, or restore it from a backup."
-        ) from None
-
-
-def _take_lock(folder: Path) -> BinaryIO:
-    """Take the lock that keeps a second program out; closing the file gives it up.
-
-    The system gives it up as well when this process ends in whatever way, so a crash leaves
-    nothing to clear away.
-    """
-    # Not through a link: it could make an empty file anywhere, or let two programs in.
-    flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
-    with _writing():
-        guard = os.fdopen(os.open(folder / LOCK, flags, 0o600), "r+b", buffering=0)
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            msvcrt.locking(guard.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        else:
-            import fcntl
-
-            fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        guard.close()
-        raise VaultLocked(
-            "This journal is open in another window or program. Nothing was changed. Close it there and try again."
-        ) from None
-    return guard
+    folders.sync(backups)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from journal_app.vault import folder as folders
 from journal_app.vault import keys, schema, vault
 from journal_app.vault.connection import Connection
 from journal_app.vault.keys import KdfParams
@@ -225,7 +226,7 @@ def test_a_cut_database_is_damaged(closed, snapshot, size):
 
 def test_a_plain_database_is_refused(closed, snapshot):
     path = closed / vault.DATABASE
-    path.write_bytes(vault.PLAIN_HEADER + bytes(8192))
+    path.write_bytes(folders.PLAIN_HEADER + bytes(8192))
     before = snapshot(closed)
     with pytest.raises(DamagedVault, match="not encrypted"):
         vault.unlock(closed, PASSPHRASE)
@@ -421,8 +422,8 @@ def test_the_key_is_in_no_file(closed):
 
 @pytest.mark.skipif(os.name == "nt", reason="symbolic links")
 def test_the_lock_is_not_taken_through_a_link(closed, tmp_path):
-    (closed / vault.LOCK).unlink()
-    (closed / vault.LOCK).symlink_to(tmp_path / "elsewhere")
+    (closed / folders.LOCK).unlink()
+    (closed / folders.LOCK).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(VaultError):
         vault.unlock(closed, PASSPHRASE)
     assert not (tmp_path / "elsewhere").exists()

@@ -1,0 +1,197 @@
+"""The files of a journal's folder: their names, how they are read, and how they are replaced.
+
+Everything here deals in whole files: nothing is written in place, what is new is on the disk before
+it takes the place of what is old, and no error names a path. Knows no SQL and opens no database.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from journal_app.vault import keys
+from journal_app.vault.keys import KeyFile
+from journal_app.vault.records import (
+    CANNOT_WRITE,
+    DAMAGED,
+    DamagedVault,
+    VaultError,
+    VaultLocked,
+    VaultMissing,
+    VaultWriteError,
+)
+
+DATABASE = "journal.qpv"
+KEYS = "keys.json"
+KEYS_COPY = "keys.copy.json"
+LOCK = "journal.lock"
+BACKUPS = "backups"
+PLAIN_HEADER = b"SQLite format 3\x00"
+MIN_DATABASE_BYTES = 4096
+
+
+def check_parts(folder: Path) -> None:
+    """Raise :class:`VaultMissing` where there is no journal, :class:`DamagedVault` where half of one is missing."""
+    with reading():
+        has_keys = (folder / KEYS).exists() or (folder / KEYS_COPY).exists()
+        has_database = (folder / DATABASE).exists()
+    if not has_keys and not has_database:
+        raise VaultMissing("There is no journal in this place. Check the place, or make a new journal.")
+    if not has_keys:
+        raise DamagedVault(
+            "The key file of this journal is missing, so it cannot be opened. Nothing was changed. "
+            "Put the file keys.json back from a backup."
+        )
+    if not has_database:
+        raise DamagedVault(
+            "The journal file is missing; only its keys are here. Nothing was changed. "
+            "Put the file journal.qpv back from a backup."
+        )
+
+
+def check_header(path: Path) -> None:
+    """Raise :class:`DamagedVault` for a file that is not encrypted, or too short to be a database."""
+    with reading(), path.open("rb") as file:
+        head = file.read(len(PLAIN_HEADER))
+        size = os.fstat(file.fileno()).st_size
+    if head == PLAIN_HEADER:
+        raise DamagedVault(
+            "The journal file is not encrypted, so it is not the one that Quiet Page made. Nothing was changed. "
+            "Put the file journal.qpv back from a backup."
+        )
+    if size < MIN_DATABASE_BYTES:
+        raise DamagedVault(DAMAGED)
+
+
+def write_key_files(folder: Path, file: KeyFile) -> None:
+    """Write both copies of the key file, one after the other, so that one is whole at any moment."""
+    data = keys.encode(file)
+    with writing():
+        for name in (KEYS, KEYS_COPY):
+            replace_file(folder / name, data)
+
+
+def read_key_files(folder: Path) -> KeyFile:
+    """Return the key file, or its second copy when the first is missing or damaged."""
+    damage: DamagedVault | None = None
+    for name in (KEYS, KEYS_COPY):
+        try:
+            with reading(), (folder / name).open("rb") as file:
+                data = file.read(keys.MAX_FILE_BYTES + 1)
+            return keys.decode(data)
+        except DamagedVault as error:
+            damage = damage or error
+    raise damage or DamagedVault(DAMAGED)
+
+
+def heal_key_files(folder: Path, file: KeyFile) -> None:
+    """Bring both copies into line after a successful opening, setting a damaged one aside."""
+    data = keys.encode(file)
+    for name in (KEYS, KEYS_COPY):
+        path = folder / name
+        try:
+            if path.exists() and path.read_bytes() == data:
+                continue
+            if path.exists() and not _is_older_copy(path, file):
+                os.replace(path, path.with_suffix(".damaged.json"))
+            replace_file(path, data)
+        except OSError:
+            # The journal is open and sound; the copy is made good the next time.
+            continue
+
+
+def _is_older_copy(path: Path, file: KeyFile) -> bool:
+    """Tell whether ``path`` is a sound earlier key file: kept, it would keep an old passphrase alive."""
+    try:
+        return keys.decode(path.read_bytes()).vault_id == file.vault_id
+    except VaultError:
+        return False
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write ``data`` as ``path`` at once or not at all; only the owner can read it."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        with new_private(partial) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+        sync(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def new_private(path: Path) -> BinaryIO:
+    """Open a new file for writing that nobody else may read, from its first byte on."""
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows has no handle on a folder to sync
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def stamp() -> str:
+    """Return the present as ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Turn a failure of the disk into :class:`VaultWriteError`."""
+    try:
+        yield
+    except OSError:
+        # ``from None``: the operating system's message names the path.
+        raise VaultWriteError(CANNOT_WRITE) from None
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Turn a failure to read into :class:`DamagedVault`."""
+    try:
+        yield
+    except OSError:
+        raise DamagedVault(
+            "A file of this journal cannot be read. Nothing was changed. "
+            "Check that the folder is yours to read, or restore it from a backup."
+        ) from None
+
+
+def take_lock(folder: Path) -> BinaryIO:
+    """Take the lock that keeps a second program out; closing the file gives it up.
+
+    The system gives it up as well when this process ends in whatever way, so a crash leaves
+    nothing to clear away.
+    """
+    # Not through a link: it could make an empty file anywhere, or let two programs in.
+    flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
+    with writing():
+        guard = os.fdopen(os.open(folder / LOCK, flags, 0o600), "r+b", buffering=0)
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(guard.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        else:
+            import fcntl
+
+            fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        guard.close()
+        raise VaultLocked(
+            "This journal is open in another window or program. Nothing was changed. Close it there and try again."
+        ) from None
+    return guard
