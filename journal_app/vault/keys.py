@@ -1,9 +1,10 @@
 """The key file: a random data key, wrapped once per secret that may open the journal.
 
-The data key never depends on a passphrase: each *slot* (passphrase, recovery code) derives a
-wrapping key by Argon2id and seals the data key with AES-256-GCM, its own parameters and the
-identity of the journal being authenticated with it. Changing a passphrase rewrites a few hundred
-bytes. This module knows nothing of databases; it turns bytes into slots and back.
+The data key never depends on a passphrase: each *slot* derives a wrapping key from one secret
+(passphrase and recovery code by Argon2id, the random secrets of key file and keyring by HKDF) and
+seals the data key with AES-256-GCM, its own parameters and the identity of the journal being
+authenticated with it. Changing a passphrase rewrites a few hundred bytes. This module knows nothing
+of databases; it turns bytes into slots and back.
 
 A checksum over the whole file tells a damaged key file from a wrong passphrase. It is no defence
 against somebody who rewrites the file: that is what the sealed slots are for.
@@ -20,6 +21,7 @@ import os
 import secrets
 import time
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,13 +29,20 @@ from argon2.exceptions import Argon2Error
 from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from journal_app.vault import codes
 from journal_app.vault.records import DamagedVault, NewerVault, VaultError, WrongPassphrase
 
 FORMAT = "quietpage-keys"
-VERSION = 1
+VERSION = 2
+"""Version 2 may hold slots of random secrets (key file, keyring); a file without them is still written as 1."""
+SLOT_VERSION = 1
 PASSPHRASE = "passphrase"
 RECOVERY = "recovery"
+KEYFILE = "keyfile"
+KEYRING = "keyring"
 KEY_BYTES = 32
 SALT_BYTES = 16
 NONCE_BYTES = 12
@@ -50,13 +59,6 @@ READ_TIME = 16
 READ_WORK_KIB = 4 * 1024 * 1024
 """Memory times passes: about twice what the dearest calibration makes."""
 READ_LANES = 16
-
-ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-CODE_CHARACTERS = 26
-"""Random characters of a recovery code: 5 bits each, 130 bits."""
-CHECK_CHARACTERS = 2
-GROUP = 4
-_CONFUSABLE = str.maketrans({"O": "0", "I": "1", "L": "1", "U": "V"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +105,10 @@ class KdfParams:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One way to open the journal: the data key sealed under one secret."""
+    """One way to open the journal: the data key sealed under one secret (``kdf`` None: a random one)."""
 
     kind: str
-    kdf: KdfParams
+    kdf: KdfParams | None
     salt: bytes
     nonce: bytes
     sealed: bytes
@@ -128,10 +130,28 @@ class KeyFile:
     slots: tuple[Slot, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class RingSecret:
+    """A secret from the system's keyring: ``lookup`` returns the 32 bytes kept for a slot's name, or None."""
+
+    lookup: Callable[[str], bytes | None]
+
+
+Secret = str | bytes | RingSecret
+"""What may open a journal: a passphrase or recovery code, the content of a key file, the keyring."""
+
 _DAMAGED = (
     "The key file of this journal is damaged, so it cannot be opened with any passphrase. "
     "Nothing was changed. Restore the file keys.json from a backup and try again."
 )
+
+_WRONG: dict[type, str] = {
+    str: "That passphrase does not open this journal. Nothing was changed, and you can try again as often as you like. "
+    "Check the keyboard layout and Caps Lock, or use the recovery code.",
+    bytes: "This key file does not open this journal: it belongs to another one, or it was replaced. "
+    "Nothing was changed.",
+    RingSecret: "The keyring of this computer does not open this journal. Nothing was changed. Use the passphrase.",
+}
 
 
 def derive(secret: bytes, salt: bytes, kdf: KdfParams) -> bytes:
@@ -154,36 +174,54 @@ def new_key_file(
     data_key: bytes | bytearray, passphrase: str, kdf: KdfParams, vault_id: str | None = None
 ) -> tuple[KeyFile, str]:
     """Return a key file with two slots for ``data_key``, and the recovery code of the second."""
-    code = new_recovery_code()
+    code = codes.new_recovery_code()
     empty = KeyFile(vault_id or secrets.token_hex(16), fingerprint(data_key), ())
     file = replace(empty, slots=(_seal(empty, PASSPHRASE, _passphrase_bytes(passphrase), data_key, kdf),))
     return with_slot(file, RECOVERY, code, data_key, kdf), code
 
 
 def with_slot(file: KeyFile, kind: str, secret: str, data_key: bytes | bytearray, kdf: KdfParams) -> KeyFile:
-    """Return ``file`` with the slot of ``kind`` replaced by one for ``secret``."""
+    """Return ``file`` with the slot of ``kind`` (passphrase or recovery code) replaced by one for ``secret``."""
     material = _passphrase_bytes(secret) if kind == PASSPHRASE else _code_bytes(secret)
-    slot = _seal(file, kind, material, data_key, kdf)
-    kept = [s for s in file.slots if s.kind != kind]
-    order = {PASSPHRASE: 0, RECOVERY: 1}
-    return replace(file, slots=tuple(sorted([*kept, slot], key=lambda s: order.get(s.kind, 2))))
+    return _with(file, _seal(file, kind, material, data_key, kdf), [s for s in file.slots if s.kind != kind])
 
 
-def open_key(file: KeyFile, secret: str) -> bytearray:
-    """Return the data key that ``secret`` (passphrase or recovery code) opens.
+def with_random_slot(file: KeyFile, kind: str, secret: bytes, data_key: bytes | bytearray) -> tuple[KeyFile, Slot]:
+    """Return ``file`` with a slot for a random 32-byte ``secret``, and that slot.
+
+    There is one key file; keyrings add up, one for each computer. Raises :class:`VaultError` when all slots are taken.
+    """
+    slot = _seal(file, kind, secret, data_key, None)
+    return _with(file, slot, [s for s in file.slots if s.kind != kind or kind == KEYRING]), slot
+
+
+def without_slot(file: KeyFile, slot: Slot) -> KeyFile:
+    """Return ``file`` without a key file's or a keyring's slot; passphrase and recovery code always stay."""
+    if slot.kind not in (KEYFILE, KEYRING):
+        raise ValueError("this slot stays")
+    return replace(file, slots=tuple(s for s in file.slots if s != slot))
+
+
+def _with(file: KeyFile, slot: Slot, kept: list[Slot]) -> KeyFile:
+    if len(kept) >= MAX_SLOTS:
+        raise VaultError("This journal remembers as many computers as it can. Remove one of them first.")
+    order = {PASSPHRASE: 0, RECOVERY: 1, KEYFILE: 2}
+    return replace(file, slots=tuple(sorted([*kept, slot], key=lambda s: order.get(s.kind, 3))))
+
+
+def open_key(file: KeyFile, secret: Secret) -> bytearray:
+    """Return the data key that ``secret`` opens (see ``Secret``).
 
     Raises :class:`WrongPassphrase` when no slot opens, :class:`DamagedVault` when the key that a
-    slot gives is not this journal's.
+    slot gives is not this journal's, :class:`VaultError` for a file that is no key file.
     """
-    candidates: list[tuple[Slot, bytes]] = []
-    if normalise_recovery_code(secret) is not None:
-        candidates += [(slot, _code_bytes(secret)) for slot in file.slots if slot.kind == RECOVERY]
-    candidates += [(slot, _passphrase_bytes(secret)) for slot in file.slots if slot.kind == PASSPHRASE]
-    for slot, material in candidates:
+    # The recovery code first: it is told from a passphrase by its form, and a passphrase costs a derivation.
+    for slot in sorted(file.slots, key=lambda s: s.kind != RECOVERY):
+        material = _material(file, slot, secret)
+        if material is None:
+            continue
         try:
-            opened = AESGCM(derive(material, slot.salt, slot.kdf)).decrypt(
-                slot.nonce, slot.sealed, _associated(file, slot)
-            )
+            opened = AESGCM(_wrapping_key(material, slot)).decrypt(slot.nonce, slot.sealed, _associated(file, slot))
         except InvalidTag:
             continue
         key = bytearray(opened)
@@ -191,10 +229,7 @@ def open_key(file: KeyFile, secret: str) -> bytearray:
             wipe(key)
             raise DamagedVault(_DAMAGED)
         return key
-    raise WrongPassphrase(
-        "That passphrase does not open this journal. Nothing was changed, and you can try again as often as you like. "
-        "Check the keyboard layout and Caps Lock, or use the recovery code."
-    )
+    raise WrongPassphrase(_WRONG[type(secret)])
 
 
 def fingerprint(data_key: bytes | bytearray) -> str:
@@ -215,7 +250,7 @@ def encode(file: KeyFile) -> bytes:
     """Return the bytes of the key file."""
     body: dict[str, Any] = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": 1 if all(slot.kdf is not None for slot in file.slots) else VERSION,
         "vault_id": file.vault_id,
         "fingerprint": file.fingerprint,
         "slots": [
@@ -262,17 +297,11 @@ def decode(data: bytes) -> KeyFile:
 
 def _from_json(body: dict[str, Any]) -> KeyFile:
     slots = body["slots"]
-    if body["version"] != VERSION or not isinstance(slots, list) or not 1 <= len(slots) <= MAX_SLOTS:
+    if body["version"] not in (1, VERSION) or not isinstance(slots, list) or not 1 <= len(slots) <= MAX_SLOTS:
         raise ValueError("unexpected shape")
     read = []
     for raw in slots:
-        if raw["kdf"] != "argon2id" or raw["kdf_version"] != ARGON2_VERSION or raw["cipher"] != "aes-256-gcm":
-            raise ValueError("unknown algorithm")
-        numbers = [raw["memory_kib"], raw["time"], raw["lanes"]]
-        if any(type(number) is not int for number in numbers):
-            raise TypeError("not a number")
-        kdf = KdfParams(*numbers)
-        kdf.check()
+        kdf = _kdf_of(raw)
         slot = Slot(str(raw["kind"]), kdf, _unb64(raw["salt"]), _unb64(raw["nonce"]), _unb64(raw["sealed"]))
         if len(slot.salt) != SALT_BYTES or len(slot.nonce) != NONCE_BYTES or len(slot.sealed) != KEY_BYTES + 16:
             raise ValueError("unexpected length")
@@ -280,7 +309,24 @@ def _from_json(body: dict[str, Any]) -> KeyFile:
     return KeyFile(str(body["vault_id"]), str(body["fingerprint"]), tuple(read))
 
 
-def _kdf_json(kdf: KdfParams) -> dict[str, Any]:
+def _kdf_of(raw: dict[str, Any]) -> KdfParams | None:
+    if raw["cipher"] != "aes-256-gcm":
+        raise ValueError("unknown cipher")
+    if raw["kdf"] == "hkdf-sha256" and raw["kind"] in (KEYFILE, KEYRING):
+        return None
+    if raw["kdf"] != "argon2id" or raw["kdf_version"] != ARGON2_VERSION:
+        raise ValueError("unknown algorithm")
+    numbers = [raw["memory_kib"], raw["time"], raw["lanes"]]
+    if any(type(number) is not int for number in numbers):
+        raise TypeError("not a number")
+    kdf = KdfParams(*numbers)
+    kdf.check()
+    return kdf
+
+
+def _kdf_json(kdf: KdfParams | None) -> dict[str, Any]:
+    if kdf is None:
+        return {"kdf": "hkdf-sha256", "cipher": "aes-256-gcm"}
     return {
         "kdf": "argon2id",
         "kdf_version": ARGON2_VERSION,
@@ -296,7 +342,7 @@ def _associated(file: KeyFile, slot: Slot) -> bytes:
     return _canonical(
         {
             "format": FORMAT,
-            "version": VERSION,
+            "version": SLOT_VERSION,
             "vault_id": file.vault_id,
             "fingerprint": file.fingerprint,
             "kind": slot.kind,
@@ -306,10 +352,18 @@ def _associated(file: KeyFile, slot: Slot) -> bytes:
     )
 
 
-def _seal(file: KeyFile, kind: str, secret: bytes, data_key: bytes | bytearray, kdf: KdfParams) -> Slot:
+def _seal(file: KeyFile, kind: str, secret: bytes, data_key: bytes | bytearray, kdf: KdfParams | None) -> Slot:
     slot = Slot(kind, kdf, os.urandom(SALT_BYTES), os.urandom(NONCE_BYTES), b"")
-    sealed = AESGCM(derive(secret, slot.salt, kdf)).encrypt(slot.nonce, bytes(data_key), _associated(file, slot))
-    return replace(slot, sealed=sealed)
+    cipher = AESGCM(_wrapping_key(secret, slot))
+    return replace(slot, sealed=cipher.encrypt(slot.nonce, bytes(data_key), _associated(file, slot)))
+
+
+def _wrapping_key(secret: bytes, slot: Slot) -> bytes:
+    if slot.kdf is not None:
+        return derive(secret, slot.salt, slot.kdf)
+    # A random secret of 256 bits cannot be guessed, so it needs no slow derivation (RFC 5869).
+    info = f"quietpage {slot.kind}".encode("ascii", "replace")
+    return HKDF(SHA256(), KEY_BYTES, slot.salt, info).derive(secret)
 
 
 def _canonical(value: dict[str, Any]) -> bytes:
@@ -336,46 +390,29 @@ def _unb64(text: object) -> bytes:
 # secrets ----------------------------------------------------------------------------------
 
 
+def slot_name(file: KeyFile, slot: Slot) -> str:
+    """Return the name under which a keyring keeps the secret of ``slot``; it tells nothing of the journal."""
+    return f"{file.vault_id[:8]}-{slot.salt.hex()[:16]}"
+
+
 def _passphrase_bytes(passphrase: str) -> bytes:
     # The same passphrase typed on another system may arrive decomposed; nothing else is touched.
     return unicodedata.normalize("NFC", passphrase).encode("utf-8", "surrogatepass")
 
 
 def _code_bytes(code: str) -> bytes:
-    plain = normalise_recovery_code(code)
+    plain = codes.normalise_recovery_code(code)
     if plain is None:
         raise ValueError("not a recovery code")
     return plain.encode("ascii")
 
 
-def new_recovery_code() -> str:
-    """Return a fresh recovery code: seven groups of four characters, 130 random bits, checked."""
-    body = "".join(secrets.choice(ALPHABET) for _ in range(CODE_CHARACTERS))
-    plain = body + _check_characters(body)
-    return "-".join(plain[i : i + GROUP] for i in range(0, len(plain), GROUP))
-
-
-def normalise_recovery_code(text: str) -> str | None:
-    """Return the bare characters of a recovery code as typed, or None if it is not one.
-
-    Case, spaces, dashes and characters that look alike (O 0, I L 1, U V) do not matter; a mistyped
-    character is noticed in all but 1 of 1,024 cases.
-    """
-    if len(text) > 200:
-        return None
-    plain = normalise_group(text)
-    if len(plain) != CODE_CHARACTERS + CHECK_CHARACTERS or any(c not in ALPHABET for c in plain):
-        return None
-    body, check = plain[:CODE_CHARACTERS], plain[CODE_CHARACTERS:]
-    return plain if _check_characters(body) == check else None
-
-
-def normalise_group(text: str) -> str:
-    """Return part of a recovery code in its plain form, so that what was typed can be compared."""
-    flat = unicodedata.normalize("NFKC", text).upper()
-    return "".join(c for c in flat if c.isalnum()).translate(_CONFUSABLE)
-
-
-def _check_characters(body: str) -> str:
-    digest = int.from_bytes(hashlib.sha256(b"quietpage recovery " + body.encode("ascii")).digest()[:2], "big")
-    return ALPHABET[digest >> 11] + ALPHABET[(digest >> 6) & 31]
+def _material(file: KeyFile, slot: Slot, secret: Secret) -> bytes | None:
+    """Return the bytes from which the key of ``slot`` is derived, or None if ``secret`` is not for such a slot."""
+    if isinstance(secret, RingSecret):
+        return secret.lookup(slot_name(file, slot)) if slot.kind == KEYRING else None
+    if isinstance(secret, bytes):
+        return codes.key_file_secret(secret) if slot.kind == KEYFILE else None
+    if slot.kind == RECOVERY:
+        return _code_bytes(secret) if codes.normalise_recovery_code(secret) is not None else None
+    return _passphrase_bytes(secret) if slot.kind == PASSPHRASE else None

@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from journal_app.vault import codes, keys, schema
 from journal_app.vault import folder as folders
-from journal_app.vault import keys, schema
 from journal_app.vault.connection import Connection, check_build
 from journal_app.vault.folder import BACKUPS, DATABASE, KEYS, KEYS_COPY
 from journal_app.vault.keys import KdfParams, KeyFile
@@ -80,7 +80,7 @@ class Vault:
 
     def new_recovery_code(self, *, kdf: KdfParams | None = None) -> str:
         """Make and return a new recovery code; the old one stops working."""
-        code = keys.new_recovery_code()
+        code = codes.new_recovery_code()
         self._replace_slot(keys.RECOVERY, code, kdf)
         return code
 

@@ -15,7 +15,7 @@ import pytest
 from journal_app.cli import main as entry_point
 from journal_app.inference.engine import ModelError
 from journal_app.vault import vault
-from journal_app.vault.keys import normalise_recovery_code
+from journal_app.vault.codes import normalise_recovery_code
 from tests.cli.conftest import PASSPHRASE
 
 ROOT = Path(__file__).resolve().parents[2]
