@@ -51,6 +51,9 @@ _COLUMNS = (
 )
 # Han and kana are written without spaces: two of them count as a word, as the model's side counts too.
 _CJK = "\u3041-\u30ff\u31f0-\u31ff\uff66-\uff9f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+_PAGE_NUMBER = re.compile(r"page (\d+)")
+NAMED_PAGES = 12
+"""Damaged pages that a message names one by one."""
 _DENSE = re.compile(f"[{_CJK}]")
 _WORD = re.compile(r"[^\W_]+(?:['’ʼ][^\W_]+)*")
 
@@ -59,6 +62,8 @@ class _Home(Protocol):
     """What a store asks of the journal that it belongs to."""
 
     def store(self, *, clock: Clock | None = None) -> JournalStore: ...
+
+    def copy_log(self) -> bool: ...
 
 
 def now() -> datetime:
@@ -348,16 +353,18 @@ class JournalStore:
 
     def _check_pages(self) -> list[str]:
         try:
-            row = self._db.row("PRAGMA wal_checkpoint(PASSIVE)")
+            copied = self._home.copy_log()
         except VaultWriteError:
-            row = None
-        if row is None or row[0] or row[1] != row[2]:
+            copied = False
+        if not copied:
             # Pages whose newest form is still in the log may be old or half-copied in the file, which is
             # no damage: they are read, and authenticated, through the log by the check of the structure.
             return []
-        with self._db.transaction():  # nobody copies pages into the file meanwhile
-            bad = self._db.rows("PRAGMA cipher_integrity_check")
-        return [f"{len(bad)} page(s) of the journal file fail their authentication check."] if bad else []
+        with self._db.transaction(checking=True):  # nobody copies pages into the file meanwhile
+            found = self._db.rows("PRAGMA cipher_integrity_check")
+            count = self._count("PRAGMA page_count")
+        bad = [int(number) for (line,) in found for number in _PAGE_NUMBER.findall(line)]
+        return [name_pages(bad, count)] if found else []
 
     def _check_structure(self) -> list[str]:
         problems: list[str] = []
@@ -379,7 +386,7 @@ class JournalStore:
         return problems
 
     def _check_search(self) -> list[str]:
-        with self._db.transaction():
+        with self._db.transaction(checking=True):
             return self._index.problems()
 
     # what models found --------------------------------------------------------------------
@@ -457,6 +464,15 @@ def count_words(text: str) -> int:
         return len(found)
     dense = sum(1 for word in found for c in word if _DENSE.match(c)) if _DENSE.search(text) else 0
     return sum(1 for word in found if not (dense and _all_dense(word))) + (dense + 1) // 2
+
+
+def name_pages(bad: Sequence[int], count: int) -> str:
+    """Return the sentence that says which of ``count`` pages fail their check."""
+    named = ", ".join(str(number) for number in bad[:NAMED_PAGES])
+    more = f" and {len(bad) - NAMED_PAGES} more" if len(bad) > NAMED_PAGES else ""
+    which = "Page" if len(bad) == 1 else "Pages"
+    fails = "fails its" if len(bad) == 1 else "fail their"
+    return f"{which} {named}{more} of {count} in the journal file {fails} authentication check."
 
 
 def _all_dense(word: str) -> bool:
