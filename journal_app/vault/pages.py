@@ -225,7 +225,7 @@ class Pages:
     Attributes:
         count: pages that the file should have. checked: false when the salt is lost, so that no page
             can be authenticated: only what has the form of the journal's rows is taken then.
-        log: the log, or None.
+        log: the log, or None. from_log: how many of its frames are good.
     """
 
     def __init__(
@@ -238,11 +238,13 @@ class Pages:
         self._frames: dict[int, int] = {}
         self._bad: tuple[int, ...] | None = None
         self._names: dict[int, str] | None = None
+        self.from_log = 0
         committed = 0
         for frame in frames:
             # A damaged frame has no right to a number that it may have by damage only.
             if seal.salt is None or seal.fits(self._log_bytes(frame.at), frame.number):
                 self._frames[frame.number] = frame.at
+                self.from_log += 1
                 committed = frame.commit or committed
             else:
                 self._frames.setdefault(frame.number, frame.at)
