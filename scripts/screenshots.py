@@ -114,7 +114,7 @@ def take(look: str, width: int, height: int, out: Path, *, docs: bool = False) -
         picture("first-run-passphrase")
         first.show_code("K7QF-2MXA-9TLP-R4HW-6ZBN-C3VD-8YJE")
         picture("first-run-code")
-        first._to_back_typing()
+        first.code._to_back_typing()
         picture("first-run-groups")
     opened, _code = vault.create(scratch / "journal", "four words of a picture")
     store = opened.store()

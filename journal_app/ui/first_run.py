@@ -5,15 +5,11 @@ Collects and explains; the application makes the journal, off the GUI thread.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
-from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QComboBox,
-    QFileDialog,
-    QGridLayout,
     QHBoxLayout,
     QLineEdit,
     QProgressBar,
@@ -25,8 +21,9 @@ from PySide6.QtWidgets import (
 from journal_app.ui import i18n
 from journal_app.ui.bridge import Bridge, Job
 from journal_app.ui.clipboard import BriefClipboard
+from journal_app.ui.code_pages import CodePages
 from journal_app.ui.help_card import HelpPage
-from journal_app.ui.widgets import add_all, button, card, centred, label, row, scroll
+from journal_app.ui.widgets import add_all, button, centred, label, row, scroll
 
 WIDTH = 520
 STRENGTH_AFTER_MS = 180
@@ -39,16 +36,6 @@ def strength(passphrase: str) -> int:
     from zxcvbn import zxcvbn
 
     return int(zxcvbn(passphrase[:STRENGTH_CHARACTERS])["score"]) if passphrase else 0
-
-
-def groups_of(code: str) -> list[str]:
-    """Return the groups of a recovery code as they are shown."""
-    return [part for part in code.replace(" ", "-").split("-") if part]
-
-
-def same_group(typed: str, group: str) -> bool:
-    """Return whether a group was typed back, whatever the case and spaces."""
-    return "".join(typed.split()).replace("-", "").casefold() == group.casefold()
 
 
 class FirstRunPage(QWidget):
@@ -70,10 +57,7 @@ class FirstRunPage(QWidget):
         super().__init__(parent)
         self.setObjectName("page")
         self._bridge = bridge
-        self._clipboard = clipboard
         self._strength_job: Job | None = None
-        self._asked: tuple[int, int] = (0, 1)
-        self._groups: list[str] = []
         self._stack = QStackedWidget(self)
         outer = QHBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -81,36 +65,18 @@ class FirstRunPage(QWidget):
         self._language = language
         self._add(self._make_welcome)
         self._add(self._make_passphrase)
-        self._add(self._make_code)
-        self._add(self._make_back_typing)
+        self.code = CodePages(clipboard, self.tr("Open my journal"))
+        self.code.confirmed.connect(self.confirmed)
+        self._stack.addWidget(self.code)
         help_page = HelpPage(country, way_back=True)
         help_page.back.connect(self._to_welcome)
         self._stack.addWidget(help_page)
 
     def show_code(self, code: str) -> None:
         """Show the recovery code of the journal that was just made."""
-        self._groups = groups_of(code)
-        for index, group in enumerate(self._groups):
-            made = label(group, "code", wrap=False)
-            made.setAlignment(Qt.AlignmentFlag.AlignCenter)
-            made.setAccessibleName(self.tr("Group {0}: {1}").format(index + 1, " ".join(group)))
-            made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByKeyboard)
-            number = label(str(index + 1), "hint", wrap=False)
-            cell = row(6)
-            cell.addWidget(number)
-            cell.addWidget(made)
-            cell.addStretch(1)
-            self._code_grid.addLayout(cell, index // 4, index % 4)
-        count = len(self._groups)
-        first = secrets.randbelow(count)
-        second = (first + 1 + secrets.randbelow(count - 1)) % count
-        self._asked = (min(first, second), max(first, second))
-        for field, number in zip(self._back_fields, self._asked, strict=True):
-            field.setPlaceholderText(self.tr("Group {0}").format(number + 1))
-            field.setAccessibleName(self.tr("Group {0}").format(number + 1))
-            field.clear()
         self._busy(False)
-        self._to_code()
+        self._stack.setCurrentWidget(self.code)
+        self.code.show_code(code)
 
     def activated(self) -> None:
         """Let Return begin."""
@@ -123,9 +89,9 @@ class FirstRunPage(QWidget):
 
     def wipe(self) -> None:
         """Forget passphrase and code."""
-        for field in (self._first, self._second, *self._back_fields):
+        for field in (self._first, self._second):
             field.clear()
-        self._groups = []
+        self.code.wipe()
 
     def _add(self, make: Callable[[QVBoxLayout], None]) -> None:
         body, inner = centred(WIDTH, 14)
@@ -190,7 +156,7 @@ class FirstRunPage(QWidget):
         self.sample_asked.emit()
 
     def _to_help(self) -> None:
-        self._stack.setCurrentIndex(4)
+        self._stack.setCurrentIndex(3)
 
     def _to_welcome(self) -> None:
         self._stack.setCurrentIndex(0)
@@ -309,109 +275,3 @@ class FirstRunPage(QWidget):
         self._working.setVisible(on)
         for widget in (self._make, self._first, self._second):
             widget.setEnabled(not on)
-
-    # recovery code -----------------------------------------------------------------------
-
-    def _make_code(self, inner: QVBoxLayout) -> None:
-        add_all(
-            inner,
-            label(self.tr("Your recovery code"), "title"),
-            label(
-                self.tr(
-                    "It opens the journal if you forget the passphrase. Write it on paper and keep it away from this "
-                    "computer. It is shown only now."
-                ),
-                "prose",
-            ),
-        )
-        frame, inside = card(margin=20)
-        self._code_grid = QGridLayout()
-        self._code_grid.setHorizontalSpacing(16)
-        self._code_grid.setVerticalSpacing(12)
-        inside.addLayout(self._code_grid)
-        inner.addWidget(frame)
-        buttons = row(8)
-        buttons.addWidget(button(self.tr("Copy"), self._copy))
-        buttons.addWidget(button(self.tr("Save to a file"), self._save))
-        buttons.addStretch(1)
-        inner.addLayout(buttons)
-        self._code_said = label("", "hint")
-        inner.addWidget(self._code_said)
-        go_on = self._go_on = button(self.tr("I have written it down"), self._to_back_typing, "primary")
-        go_on.setMinimumHeight(40)
-        inner.addWidget(go_on, 0, Qt.AlignmentFlag.AlignLeft)
-
-    def _copy(self) -> None:
-        self._clipboard.copy("-".join(self._groups))
-        self._code_said.setText(self.tr("Copied. The clipboard is emptied in 30 seconds."))
-
-    def _save(self) -> None:
-        path, _kind = QFileDialog.getSaveFileName(
-            self, self.tr("Save the recovery code"), self.tr("quiet-page-recovery-code.txt")
-        )
-        if path:
-            self.save_code(Path(path))
-
-    def save_code(self, path: Path) -> None:
-        """Write the code to ``path``, readable by its owner alone, or say why it could not be written."""
-        from journal_app.exchange import files
-        from journal_app.ui.exported import not_written
-
-        try:
-            files.write(path, ("-".join(self._groups) + "\n").encode())
-        except OSError as error:
-            self._code_said.setText(not_written(error))
-        else:
-            self._code_said.setText(
-                self.tr("Saved. Whoever has this file can open the journal: move it to a safe place away from here.")
-            )
-
-    # typing back -------------------------------------------------------------------------
-
-    def _make_back_typing(self, inner: QVBoxLayout) -> None:
-        add_all(
-            inner,
-            label(self.tr("Two groups, to be sure"), "title"),
-            label(self.tr("Type these two groups of the recovery code from your paper."), "prose"),
-        )
-        self._back_fields = [QLineEdit(), QLineEdit()]
-        for field in self._back_fields:
-            field.setMaximumWidth(220)
-            field.setMinimumHeight(26)
-            field.returnPressed.connect(self._on_return)
-            inner.addWidget(field)
-        self._back_said = label("", "note")
-        inner.addWidget(self._back_said)
-        done = button(self.tr("Open my journal"), self._check_back, "primary")
-        done.setMinimumHeight(40)
-        back = button(self.tr("Show the code again"), self._to_code)
-        back.setMinimumHeight(40)
-        buttons = row(12)
-        buttons.addWidget(done)
-        buttons.addWidget(back)
-        buttons.addStretch(1)
-        inner.addLayout(buttons)
-
-    def _to_code(self) -> None:
-        self._stack.setCurrentIndex(2)
-        self._go_on.setFocus()
-
-    def _to_back_typing(self) -> None:
-        self._stack.setCurrentIndex(3)
-        self._back_fields[0].setFocus()
-
-    def _on_return(self) -> None:
-        first, second = self._back_fields
-        if first.hasFocus() and not second.text():
-            second.setFocus()
-        else:
-            self._check_back()
-
-    def _check_back(self) -> None:
-        for field, number in zip(self._back_fields, self._asked, strict=True):
-            if not same_group(field.text(), self._groups[number]):
-                self._back_said.setText(self.tr("Group {0} is not the same. Look at it once more.").format(number + 1))
-                field.setFocus()
-                field.selectAll()
-                return
-        self.confirmed.emit()

@@ -10,7 +10,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
 from journal_app.ui import app as ui
-from journal_app.ui.first_run import FirstRunPage, groups_of, same_group, strength
+from journal_app.ui.code_pages import groups_of, same_group
+from journal_app.ui.first_run import FirstRunPage, strength
 from journal_app.ui.unlock_page import UnlockPage, unlock_message
 from journal_app.vault import vault as vaults
 from journal_app.vault.records import DamagedVault, NewerVault, VaultLocked, VaultMissing, WrongPassphrase
@@ -32,18 +33,18 @@ def test_from_nothing_to_the_first_entry(session: ui.Session, folder: Path, qtbo
     assert isinstance(page, FirstRunPage)
     type_passphrase(page, PASSPHRASE, PASSPHRASE)
     qtbot.waitUntil(lambda: page._stack.currentIndex() == 2, timeout=15_000)
-    assert len(page._groups) >= 4
-    page._to_back_typing()
-    first, second = page._asked
+    assert len(page.code._groups) >= 4
+    page.code._to_back_typing()
+    first, second = page.code._asked
     assert first != second
-    page._back_fields[0].setText("nope")
-    page._back_fields[1].setText(page._groups[second])
-    page._check_back()
+    page.code._back_fields[0].setText("nope")
+    page.code._back_fields[1].setText(page.code._groups[second])
+    page.code._check_back()
     assert session.workspace() is None, "set-up must not finish before both groups are typed back"
-    assert page._back_said.text()
-    code = "-".join(page._groups)
-    page._back_fields[0].setText(f" {page._groups[first].lower()} ")
-    page._check_back()
+    assert page.code._back_said.text()
+    code = "-".join(page.code._groups)
+    page.code._back_fields[0].setText(f" {page.code._groups[first].lower()} ")
+    page.code._check_back()
     qtbot.waitUntil(lambda: session.workspace() is not None)
     workspace = session.workspace()
     qtbot.keyClicks(workspace.journal.view.editor, "First words.")
@@ -60,7 +61,7 @@ def test_a_broken_off_first_run_shows_a_new_code(session: ui.Session, folder: Pa
     page = session.window.scene()
     type_passphrase(page, PASSPHRASE, PASSPHRASE)
     qtbot.waitUntil(lambda: page._stack.currentIndex() == 2, timeout=15_000)
-    old = "-".join(page._groups)
+    old = "-".join(page.code._groups)
     session._pending[0].lock()
     session._pending = None
     session.show_unlock()
@@ -69,8 +70,8 @@ def test_a_broken_off_first_run_shows_a_new_code(session: ui.Session, folder: Pa
     unlock._submit()
     qtbot.waitUntil(lambda: isinstance(session.window.scene(), FirstRunPage), timeout=15_000)
     again = session.window.scene()
-    qtbot.waitUntil(lambda: len(again._groups) >= 4)
-    assert "-".join(again._groups) != old
+    qtbot.waitUntil(lambda: len(again.code._groups) >= 4)
+    assert "-".join(again.code._groups) != old
 
 
 def test_two_passphrases_that_differ_make_nothing(session: ui.Session, folder: Path) -> None:
@@ -218,10 +219,10 @@ def test_the_first_run_needs_no_pointer(session: ui.Session, folder: Path, qtbot
     press(PASSPHRASE)
     qtbot.waitUntil(lambda: page._stack.currentIndex() == 2, timeout=15_000)
     press()
-    assert page._stack.currentIndex() == 3
-    first, second = page._asked
-    press(page._groups[first].lower())
-    assert not page._back_said.text(), "the second group is still to come"
-    press(page._groups[second].lower())
+    assert page.code.typing_back
+    first, second = page.code._asked
+    press(page.code._groups[first].lower())
+    assert not page.code._back_said.text(), "the second group is still to come"
+    press(page.code._groups[second].lower())
     qtbot.waitUntil(lambda: session.workspace() is not None)
     assert session.window.focusWidget() is session.workspace().journal.view.editor

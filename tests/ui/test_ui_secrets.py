@@ -36,18 +36,18 @@ def test_the_saved_code_is_private_and_replaces_a_link(code_page: FirstRunPage, 
     other.write_text("someone else's")
     place = tmp_path / "code.txt"
     place.symlink_to(other)
-    code_page.save_code(place)
+    code_page.code.save_code(place)
     assert place.read_text() == CODE + "\n"
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
     assert not place.is_symlink()
     assert other.read_text() == "someone else's"
-    assert "Saved" in code_page._code_said.text()
+    assert "Saved" in code_page.code._said.text()
 
 
 def test_a_code_that_cannot_be_saved_is_said(code_page: FirstRunPage, tmp_path: Path) -> None:
-    code_page.save_code(tmp_path / "gone" / "code.txt")
-    assert "nothing was written" in code_page._code_said.text()
-    assert "gone" not in code_page._code_said.text()
+    code_page.code.save_code(tmp_path / "gone" / "code.txt")
+    assert "nothing was written" in code_page.code._said.text()
+    assert "gone" not in code_page.code._said.text()
     assert not list(tmp_path.glob("**/*.part"))
 
 
@@ -65,7 +65,7 @@ def test_only_the_code_is_taken_off_the_clipboard(qapp: QApplication) -> None:
 
 
 def test_the_clipboard_is_emptied_when_the_app_closes(session: ui.Session, code_page: FirstRunPage) -> None:
-    code_page._copy()
+    code_page.code._copy()
     assert QGuiApplication.clipboard().text() == CODE
     session.shutdown()
     assert QGuiApplication.clipboard().text() == ""
