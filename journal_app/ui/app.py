@@ -15,8 +15,6 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +29,7 @@ from journal_app import assets, private_process
 from journal_app.ui import i18n
 from journal_app.ui.bridge import Bridge
 from journal_app.ui.clipboard import BriefClipboard
+from journal_app.ui.door import VaultDoor, real_door
 from journal_app.ui.idle import IdleWatch
 from journal_app.ui.main_window import MainWindow
 from journal_app.ui.services import Frame, OpenVault, ReaderFactory, Services, embedded_reader
@@ -45,38 +44,6 @@ RETRY_LOCK_MS = 3_000
 FLUSH_S = 5.0
 PRIVATE_AFTER_MS = 500
 CONFIRMED = "recovery.confirmed"
-
-
-@dataclass(frozen=True, slots=True)
-class VaultDoor:
-    """How vaults are made and opened; tests hand in a cheaper key derivation."""
-
-    exists: Callable[[Path], bool]
-    create: Callable[[Path, str], tuple[Any, str]]
-    unlock: Callable[[Path, str], Any]
-
-
-def real_door() -> VaultDoor:
-    """Return the vault's own functions, imported at the first call; before a key exists, the memory is private."""
-
-    def create(folder: Path, passphrase: str) -> tuple[Any, str]:
-        from journal_app.vault import vault
-
-        private_process.keep_memory_private()
-        return vault.create(folder, passphrase)
-
-    def unlock(folder: Path, secret: str) -> Any:
-        from journal_app.vault import vault
-
-        private_process.keep_memory_private()
-        return vault.unlock(folder, secret)
-
-    def exists(folder: Path) -> bool:
-        from journal_app.vault import vault
-
-        return vault.exists(folder)
-
-    return VaultDoor(exists, create, unlock)
 
 
 def default_journal() -> Path:
@@ -134,10 +101,11 @@ class Session(QObject):
         page.activated()
 
     def show_unlock(self, note: str = "") -> None:
-        """Show the unlock page."""
+        """Show the unlock page; ``note`` says why the journal was locked, or what was done to it."""
         from journal_app.ui.unlock_page import UnlockPage
 
-        page = UnlockPage(self._frame.settings.value.country, note)
+        key_file, keyring = self._door.ways(self._folder)
+        page = UnlockPage(self._frame.settings.value.country, note, key_file=key_file, keyring=keyring)
         page.secret_given.connect(self._unlock)
         page.country_changed.connect(self._on_country)
         self.window.show_scene(page)
@@ -233,11 +201,15 @@ class Session(QObject):
 
     # unlock and lock ---------------------------------------------------------------------
 
-    def _unlock(self, secret: str) -> None:
+    def _unlock(self, secret: str | bytes | None, despite_other: bool = False) -> None:
         folder, door = self._folder, self._door
 
         def unlock() -> tuple[Any, str]:
-            vault = door.unlock(folder, secret)
+            vault = (
+                door.keyring(folder, despite_other=despite_other)
+                if secret is None
+                else door.unlock(folder, secret, despite_other=despite_other)
+            )
             store = vault.store()
             try:
                 confirmed = store.setting(CONFIRMED, True)

@@ -144,8 +144,9 @@ def add_all(layout: QBoxLayout, *widgets: QWidget) -> None:
 class Flow(QLayout):
     """Lays widgets out in lines, as words in a paragraph."""
 
-    def __init__(self, parent: QWidget | None = None, spacing: int = 6) -> None:
+    def __init__(self, parent: QWidget | None = None, spacing: int = 6, *, centred: bool = False) -> None:
         super().__init__(parent)
+        self._centred = centred
         self._items: list[QLayoutItem] = []
         self.setSpacing(spacing)
         self.setContentsMargins(0, 0, 0, 0)
@@ -207,6 +208,8 @@ class Flow(QLayout):
         y = rect.y()
         for line in lines:
             x, height = rect.x(), max((hint.height() for _, hint in line), default=0)
+            if self._centred:
+                x += (rect.width() - sum(hint.width() + self.spacing() for _, hint in line) + self.spacing()) // 2
             for item, hint in line:
                 if move:
                     item.setGeometry(QRect(QPoint(x, y + (height - hint.height()) // 2), hint))

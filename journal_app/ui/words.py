@@ -77,6 +77,25 @@ def energy(level: int) -> str:
     return names[min(max(level, 1), 5) - 1]
 
 
+def said(error: Exception) -> str:
+    """Return the words of an error of the vault in the window's language; they are kept in ``journal_ko.ts``."""
+    return QCoreApplication.translate("Vault", str(error))
+
+
+def moment(utc: str, *, time: bool = True) -> str:
+    """Return an instant (ISO 8601, UTC) as a date in words where the writer is, with the time of day behind it."""
+    try:
+        here = dt.datetime.fromisoformat(utc).astimezone()
+    except ValueError:
+        return utc
+    return long_date(here.date().isoformat(), here.strftime("%H:%M") if time else "")
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as a person reads it."""
+    return QLocale().formattedDataSize(count, 1, QLocale.DataSizeFormat.DataSizeTraditionalFormat)
+
+
 def count_words(text: str) -> int:
     """Return how many words a text has; each Chinese or Japanese character counts as one."""
     count, inside = 0, False
