@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from journal_app import __version__
+from journal_app import __version__, silence
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -26,6 +26,8 @@ def main(argv: list[str] | None = None) -> int:
     window = argparse.ArgumentParser(prog="quietpage", add_help=False, allow_abbrev=False)
     window.add_argument("--journal", type=Path)
     options, rest = window.parse_known_args(arguments)
+    # Before anything else is loaded, so that no package is asked whether it would like to look something up.
+    silence.install("command" if rest else "window")
     if rest:
         from journal_app.cli.main import main as run_command
 

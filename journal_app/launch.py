@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from journal_app import __version__, system_libraries
+from journal_app import __version__, silence, system_libraries
 
 EXIT_NO_WINDOW = 10
 SAMPLE_OUTPUT = Path("sample-output")
@@ -41,6 +41,7 @@ def open_window(journal: Path | None, version: str = __version__) -> int:
 
 def main() -> int:
     """Do what ``make run`` promises; return the exit code."""
+    silence.install("window")
     if has_display():
         return open_window(None)
     print(f"No display: doing the whole job on the sample journal instead; see {SAMPLE_OUTPUT}/", flush=True)

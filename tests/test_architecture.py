@@ -15,8 +15,10 @@ MODULES = sorted([*ROOT.glob("journal_app/**/*.py"), *ROOT.glob("trainer/**/*.py
 SHARED = {
     "journal_app",
     "journal_app.assets",
+    "journal_app.network_check",
     "journal_app.palette",
     "journal_app.private_process",
+    "journal_app.silence",
     "journal_app.vault.records",
 }
 ALLOWED = {
@@ -36,6 +38,8 @@ ALLOWED = {
     "assets": set(),
     "palette": set(),
     "private_process": set(),
+    "silence": set(),
+    "network_check": set(),
     "__init__": set(),
 }
 ONLY_IN = {

@@ -38,6 +38,7 @@ exit codes:
      be read (the rest was done)       8  the disk is full or the place is read-only
   3  wrong passphrase                  9  the model is missing or failed
   4  the journal is damaged           10  the window cannot open here
+                                      11  something tried to reach a network (verify --network)
                                      130  interrupted
 """
 
@@ -108,6 +109,10 @@ def _command(options: argparse.Namespace) -> Command:
         from journal_app.cli import analyze
 
         return analyze.run
+    if options.command == "verify" and options.network:
+        from journal_app.cli import network
+
+        return network.run
     from journal_app.cli import commands
 
     return {
@@ -186,7 +191,10 @@ def make_parser() -> argparse.ArgumentParser:
     export.add_argument("--hide", action="append", metavar="NAME", help="summary: black out this name")
     export.add_argument("--force", action="store_true", help="replace files that exist")
 
-    command("verify", "Check every page, text and index of the journal.")
+    verify = command("verify", "Check every page, text and index of the journal.")
+    verify.add_argument(
+        "--network", action="store_true", help="instead: list every attempt to reach a network; needs no journal"
+    )
 
     analyze = command("analyze", "Read texts with the model, without any journal.", journal=False)
     analyze.add_argument("file", nargs="?", metavar="FILE", help="a text; - for standard input")

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from journal_app import silence
 from journal_app.contract.manifest import Manifest
 from journal_app.inference.engine import ModelCancelled, ModelCrashed, ModelError, ModelInfo, Reading
 from journal_app.inference.worker import MAX_ANSWER, reading_from_wire, receive, send
@@ -73,6 +74,7 @@ class ModelProcess:
         self._wake = threading.Event()
         self._child: _Child | None = None
         self._info: ModelInfo | None = None
+        self._network: object = None
         self._idle: threading.Timer | None = None
         self._closed = False
         self._calling = False
@@ -85,6 +87,11 @@ class ModelProcess:
         """The child's process id, or None while there is no child."""
         child = self._child
         return child.process.pid if child is not None and child.process.poll() is None else None
+
+    @property
+    def network(self) -> object:
+        """What the child said of its network when it was started, for ``network_check``; not to be trusted blindly."""
+        return self._network
 
     def info(self) -> ModelInfo:
         """Return what is known of the model, starting the child for it the first time."""
@@ -206,6 +213,7 @@ class ModelProcess:
             self._drop()
             raise
         self._info = self._described(answer)
+        self._network = answer.get("network")
         return child
 
     def _described(self, answer: dict[str, Any]) -> ModelInfo:
@@ -324,6 +332,10 @@ class _Child:
                 send(self._inbox, {"id": number, **message})
             while (answer := receive(self._outbox, MAX_ANSWER)) is not None and answer.get("id") != number:
                 pass
+            if answer is not None and isinstance(refused := answer.get("refused"), list):
+                watch_here = silence.installed()
+                if watch_here is not None:
+                    watch_here.note("model", refused)
             return answer
         except OSError:
             return None

@@ -26,6 +26,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from journal_app import network_check, silence
 from journal_app.inference.engine import ModelCancelled, ModelError, Reading, SentenceScores
 
 MAX_FRAME = 256 * 1024 * 1024
@@ -158,6 +159,7 @@ class Worker:
         self._todo: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._cancelled = self._current = -1
         self._reader: Any = None
+        self._watch = silence.installed()
 
     def run(self) -> None:
         """Serve until the parent is gone; ends the process, never returns."""
@@ -175,8 +177,9 @@ class Worker:
                 answer = {"error": "model", "message": "there is not enough memory for the model"}
             except Exception as error:
                 answer = {"error": "model", "message": f"the model failed ({type(error).__name__})"}
+            refused = self._watch.take_pending() if self._watch is not None else []
             try:
-                send(self._outbox, {"id": number, **answer})
+                send(self._outbox, {"id": number, **answer, **({"refused": refused} if refused else {})})
             except (OSError, ValueError):
                 os._exit(1)
 
@@ -201,12 +204,14 @@ class Worker:
         # Touches every lazy import and page while files may still be opened.
         reader.read([_WARM_UP])
         self._reader = reader
+        network = network_check.own_words()  # the last file that is opened here
         _renounce_files()
         return {
             "manifest": info.manifest.to_json(),
             "sha256": info.sha256,
             "file": info.file,
             "bytes": info.bytes,
+            "network": network,
         }
 
     def _read(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -253,6 +258,7 @@ def _limit(name: str) -> None:
 
 def main() -> None:
     """Run the child: frames come on standard input, answers leave on what was standard output."""
+    silence.install("model", keeps=False)  # it may write no file; what it refuses is told with its answers
     _renounce_at_start()
     inbox = os.fdopen(os.dup(0), "rb")
     outbox = os.fdopen(os.dup(1), "wb")
