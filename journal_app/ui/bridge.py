@@ -1,8 +1,9 @@
 """The way off the GUI thread and back: jobs in, results by one queued signal.
 
-Two lanes: ``run`` for plain work, ``query`` for reading the journal with a store of the lane's
-own. Results carry a job number; a result that was cancelled, or whose receiver is gone, is
-dropped. Events from other threads (saver, analysis) come home through :meth:`Bridge.post`.
+Three lanes: ``run`` for plain work, ``background`` for work that may take minutes, ``query`` for
+reading the journal with a store of the lane's own. Results carry a job number; a result that was
+cancelled, or whose receiver is gone, is dropped. Events from other threads (saver, analysis) come
+home through :meth:`Bridge.post`.
 """
 
 from __future__ import annotations
@@ -130,6 +131,7 @@ class Bridge(QObject):
         self._number = 0
         self._waiting: dict[int, _Waiting] = {}
         self._work = _Lane("work")
+        self._slow = _Lane("slow")
         self._query: _Lane | None = None
         self._open_store: Callable[[], Store] | None = None
         self._finished.connect(self._on_finished, Qt.ConnectionType.QueuedConnection)
@@ -143,6 +145,15 @@ class Bridge(QObject):
     ) -> Job:
         """Run ``fn()`` on the work lane; call ``on_done(result)`` or ``on_failed(error)`` on the GUI thread."""
         return self._submit(self._work, fn, on_done, on_failed, needs_store=False)
+
+    def background(
+        self,
+        fn: Callable[[], Any],
+        on_done: Callable[[Any], None] | None = None,
+        on_failed: Callable[[Exception], None] | None = None,
+    ) -> Job:
+        """Run ``fn()`` like :meth:`run`, on a lane that nothing quick waits for (backups, a new encryption key)."""
+        return self._submit(self._slow, fn, on_done, on_failed, needs_store=False)
 
     def query(
         self,
@@ -178,11 +189,12 @@ class Bridge(QObject):
             lane.thread.join(timeout)
 
     def close(self) -> None:
-        """Stop both lanes; results that are still under way are dropped."""
+        """Stop every lane; results that are still under way are dropped."""
         self.detach()
-        if self._work.thread:
-            self._work.tasks.put(None)
-            self._work.thread.join(1.0)
+        for lane in (self._work, self._slow):
+            if lane.thread:
+                lane.tasks.put(None)
+                lane.thread.join(1.0)
 
     def _submit(
         self,

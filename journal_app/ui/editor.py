@@ -84,6 +84,12 @@ class Editor(QTextEdit):
         self.load("")
         self.document().clearUndoRedoStacks(QTextDocument.Stacks.UndoAndRedoStacks)
 
+    def close_to_changes(self) -> None:
+        """Let the text be read, walked through and copied, not changed."""
+        self.setReadOnly(True)
+        flags = Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        self.setTextInteractionFlags(flags)
+
     def mark(self, spans: Sequence[tuple[int, int]]) -> None:
         """Tint ``text[start:end]`` (code points) softly; an empty sequence takes the tint away."""
         if tuple(spans) == self._marked:
@@ -130,11 +136,16 @@ class Editor(QTextEdit):
 
     def insertFromMimeData(self, source: QMimeData) -> None:
         """Insert as plain text."""
+        if self.isReadOnly():
+            return
         self.textCursor().insertText(source.text())
         self.ensureCursorVisible()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Continue lists and quotes on Return, wrap selections in emphasis."""
+        if self.isReadOnly():
+            super().keyPressEvent(event)
+            return
         modifiers, key = event.modifiers(), event.key()
         if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             if modifiers == Qt.KeyboardModifier.ControlModifier:
@@ -153,6 +164,8 @@ class Editor(QTextEdit):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Tick or untick a box that was clicked."""
         super().mouseReleaseEvent(event)
+        if self.isReadOnly():
+            return
         cursor = self.cursorForPosition(event.position().toPoint())
         match = BOX.match(cursor.block().text())
         if match and not self.textCursor().hasSelection() and match.start(3) <= cursor.positionInBlock() < match.end(3):

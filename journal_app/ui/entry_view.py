@@ -79,6 +79,8 @@ class EntryView(QWidget):
         column.addWidget(rule())
         column.addWidget(self._make_foot())
         services.theme.changed.connect(self.take_theme)
+        if services.read_only:
+            self._close_to_changes()
         self.begin(NewEntry())
 
     # what the page does ------------------------------------------------------------------
@@ -234,6 +236,15 @@ class EntryView(QWidget):
         for widget in (self._date_field, self._time_field, self._when_done):
             widget.hide()
         return head
+
+    def _close_to_changes(self) -> None:
+        """Show a rescued copy: everything can be read, nothing looks as if it could be changed."""
+        self.editor.close_to_changes()
+        for widget in (self._date, self._energy, *self._mood_buttons):
+            widget.setEnabled(False)
+        self._date.setToolTip("")
+        self._more.hide()
+        self._tag_field.hide()
 
     def _make_menu(self) -> QMenu:
         menu = QMenu(self)
@@ -412,7 +423,8 @@ class EntryView(QWidget):
         self._mood = mood
         self._for_therapist, self._read_me = for_therapist, read_me
         self.editor.load(text)
-        self.editor.setPlaceholderText(self.tr("Write what is on your mind") if not text else "")
+        empty = not text and not self._services.read_only
+        self.editor.setPlaceholderText(self.tr("Write what is on your mind") if empty else "")
         self._therapist_action.setChecked(for_therapist)
         self._read_action.setChecked(not read_me)
         self._tag_field.clear()
@@ -443,7 +455,8 @@ class EntryView(QWidget):
         chosen = self._mood.valence if self._mood else 0
         for made in self._mood_buttons:
             made.setChecked(int(made.property("level")) == chosen)
-        self._mood_word.setText(words.valence(chosen) if chosen else self.tr("optional"))
+        none = "" if self._services.read_only else self.tr("optional")
+        self._mood_word.setText(words.valence(chosen) if chosen else none)
         self._energy.setVisible(bool(chosen))
         level = self._mood.energy if self._mood else None
         for action in self._energy_actions:
@@ -456,14 +469,22 @@ class EntryView(QWidget):
         self._tag_flow.removeWidget(self._tag_field)
         clear(self._tag_flow)
         for tag in tags:
-            made = button(f"{tag}  ×", None, "chip")
-            made.setProperty("tag", tag)
-            made.setAccessibleName(self.tr("Remove the tag {0}").format(tag))
-            made.clicked.connect(self._remove_tag)
+            made = self._tag_label(tag) if self._services.read_only else self._tag_chip(tag)
             self._tag_flow.addWidget(made)
             made.show()
         self._tag_flow.addWidget(self._tag_field)
         self._tag_holder.updateGeometry()
+
+    def _tag_chip(self, tag: str) -> QWidget:
+        made = button(f"{tag}  ×", None, "chip")
+        made.setProperty("tag", tag)
+        made.setAccessibleName(self.tr("Remove the tag {0}").format(tag))
+        made.clicked.connect(self._remove_tag)
+        return made
+
+    @staticmethod
+    def _tag_label(tag: str) -> QWidget:
+        return label(f"#{tag}", "hint", wrap=False)
 
     def _paint_moods(self) -> None:
         for made in self._mood_buttons:

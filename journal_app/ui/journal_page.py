@@ -75,7 +75,7 @@ class JournalPage(QWidget):
         self._sidebar_asked = False
 
         self.view = EntryView(services)
-        self.panel = ReadingPanel(services.theme)
+        self.panel = ReadingPanel(services.theme, read_only=services.read_only)
         self.model = EntryModel(services.bridge, self)
         columns = QHBoxLayout(self)
         columns.setContentsMargins(0, 0, 0, 0)
@@ -101,6 +101,8 @@ class JournalPage(QWidget):
         services.bridge.query(_tag_names, self.view.set_known_tags)
         self.panel.help.set_own(own_help(services.store))
         self._show_reading()
+        if services.read_only:
+            services.bridge.query(_newest, self._on_newest)
 
     # what the workspace calls ------------------------------------------------------------
 
@@ -109,7 +111,9 @@ class JournalPage(QWidget):
         self.view.editor.setFocus()
 
     def new_entry(self, local_date: str | None = None) -> None:
-        """Show an empty page for now, or for another day."""
+        """Show an empty page for now, or for another day; a copy that can only be read takes none."""
+        if self._services.read_only:
+            return
         today = dt.date.today().isoformat()
         back = local_date is not None and local_date != today
         self.view.begin(NewEntry(local_date, BACKDATED_TIME) if back else NewEntry())
@@ -187,7 +191,7 @@ class JournalPage(QWidget):
     def delete_entry(self) -> None:
         """Move the entry to the bin and offer to take that back."""
         entry_id = self.view.entry_id()
-        if self.view.untouched:
+        if self.view.untouched or self._services.read_only:
             return
         self.view.flush()
         self._deleted = self.view.key
@@ -239,7 +243,8 @@ class JournalPage(QWidget):
         self._search_timer.setInterval(SEARCH_AFTER_MS)
         self._search_timer.timeout.connect(self._run_search)
         line.addWidget(self._search, 1)
-        line.addWidget(tool("new", self.tr("New entry (Ctrl+N)"), self.new_entry))
+        if not self._services.read_only:
+            line.addWidget(tool("new", self.tr("New entry (Ctrl+N)"), self.new_entry))
         inner.addLayout(line)
         self._found = label("", "hint")
         self._found.hide()
@@ -392,6 +397,10 @@ class JournalPage(QWidget):
         else:
             self.new_entry(local_date)
 
+    def _on_newest(self, entry_id: str) -> None:
+        if entry_id:
+            self.open_entry(entry_id)
+
     def _load_marks(self, *_range: str) -> None:
         if self._marks_job is not None:
             self._marks_job.cancel()
@@ -522,12 +531,14 @@ class JournalPage(QWidget):
         self._fold()
 
     def _hide_help(self) -> None:
-        self._saver.correct(self.view.key, "crisis", self._crisis.level, "remove")
+        if not self._services.read_only:
+            self._saver.correct(self.view.key, "crisis", self._crisis.level, "remove")
         self.panel.help.show_crisis(safety.Crisis("none"), country="", language="", softened=False)
         self._fold()
 
     def _not_me(self) -> None:
-        self._saver.correct(self.view.key, "crisis", self._crisis.level, "not_me")
+        if not self._services.read_only:
+            self._saver.correct(self.view.key, "crisis", self._crisis.level, "not_me")
         self.panel.help.show_crisis(
             self._crisis, country=country_of(self._services.settings.country), language="", softened=True
         )
@@ -546,6 +557,11 @@ def own_help(store: Store) -> str:
         return str(store.setting(OWN_HELP, ""))
     except VaultError:
         return ""
+
+
+def _newest(store: Store) -> str:
+    found = store.entries(limit=1)
+    return found[0].id if found else ""
 
 
 def _tag_names(store: Store) -> list[str]:

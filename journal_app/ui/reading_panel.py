@@ -193,9 +193,11 @@ class ReadingPanel(QWidget):
     pointed = Signal(object)
     fold_asked = Signal()
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, parent: QWidget | None = None, *, read_only: bool = False) -> None:
+        """Make the panel; with ``read_only`` it takes no word of the writer's about a tag."""
         super().__init__(parent)
         self._theme = theme
+        self._read_only = read_only
         self._state = PanelState("empty")
         self.setObjectName("readingPanel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -294,22 +296,8 @@ class ReadingPanel(QWidget):
             add(made)
         if not rows:
             add(label(self.tr("Nothing stands out here."), "quiet"))
-        more = button(self.tr("Add a feeling"), None, "link")
-        more.setMinimumHeight(32)
-        menu = QMenu(more)
-        shown = {name for name, _, _ in rows}
-        for name in FEELINGS:
-            if name not in shown:
-                action = QAction(words.feeling(name), menu)
-                action.setData(("feelings", name, "add"))
-                action.triggered.connect(self._menu_chosen)
-                menu.addAction(action)
-        more.setMenu(menu)
-        beside = widgets.row(0)
-        beside.addSpacing(4)  # with a menu the button's own padding is not drawn
-        beside.addWidget(more)
-        beside.addStretch(1)
-        self._content.addLayout(beside)
+        if not self._read_only:
+            self._offer_more({name for name, _, _ in rows})
         self._rule()
         self._show_screen(state, "stress", self.tr("Stress"), analysis.stress_band, bands.stress_score(analysis.tasks))
         self._show_screen(
@@ -323,6 +311,23 @@ class ReadingPanel(QWidget):
                 if text:
                     add(self._thought(text))
         self._show_why(analysis)
+
+    def _offer_more(self, shown: set[str]) -> None:
+        more = button(self.tr("Add a feeling"), None, "link")
+        more.setMinimumHeight(32)
+        menu = QMenu(more)
+        for name in FEELINGS:
+            if name not in shown:
+                action = QAction(words.feeling(name), menu)
+                action.setData(("feelings", name, "add"))
+                action.triggered.connect(self._menu_chosen)
+                menu.addAction(action)
+        more.setMenu(menu)
+        beside = widgets.row(0)
+        beside.addSpacing(4)  # with a menu the button's own padding is not drawn
+        beside.addWidget(more)
+        beside.addStretch(1)
+        self._content.addLayout(beside)
 
     def _thought(self, text: str) -> QLabel:
         """Return a paragraph in the book face: words to read, unlike the figures above them."""
@@ -401,6 +406,8 @@ class ReadingPanel(QWidget):
         made.clicked.connect(ask)
 
     def _ask(self, at: QWidget, task: str, name: str, verdict: str) -> None:
+        if self._read_only:
+            return
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         choices = [(self.tr("This fits"), "accept"), (self.tr("This does not fit"), "remove")]

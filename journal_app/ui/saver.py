@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from journal_app.ui.bridge import EntryGone, EntryRead, EntrySaved
-from journal_app.vault.records import Correction, Entry, Mood, Store, VaultError, VaultWriteError
+from journal_app.vault.records import Correction, Entry, Mood, ReadOnlyVault, Store, VaultError, VaultWriteError
 
 RETRY_SECONDS = 3.0
 NEW = "new:"
@@ -52,7 +52,12 @@ class _Write:
 
 
 def _worth_another_try(write: _Write, error: VaultError) -> bool:
-    """Text is never given up; a mark only waits for a disk that refuses, so that it blocks no words behind it."""
+    """Text is never given up; a mark only waits for a disk that refuses, so that it blocks no words behind it.
+
+    A journal that may only be read will not take anything later either.
+    """
+    if isinstance(error, ReadOnlyVault):
+        return False
     return write.kind == "text" or isinstance(error, VaultWriteError)
 
 

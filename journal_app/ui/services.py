@@ -10,17 +10,21 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from journal_app import assets
 from journal_app.inference.engine import ModelError, Reader
 from journal_app.journal import reflection
 from journal_app.journal.analysis import AnalysisEvent, AnalysisService
+from journal_app.ui.backups import BackupKeeper
 from journal_app.ui.bridge import Bridge, EntryRead, EntrySaved, ReadingState
 from journal_app.ui.saver import Saver
 from journal_app.ui.settings import Settings, SettingsKeeper
 from journal_app.ui.theme import Theme
-from journal_app.vault.records import Store, VaultError
+from journal_app.vault.records import SlotInfo, Store, VaultError
+
+if TYPE_CHECKING:
+    from journal_app.vault.merge import MergeReport
 
 MODEL_IDLE_S = 120.0
 """The model's process ends after this long without work and starts again when it is needed."""
@@ -35,6 +39,8 @@ class OpenVault(Protocol):
     """What the window needs of ``vault.vault.Vault``."""
 
     folder: Path
+    read_only: bool
+    merged: MergeReport | None
 
     def store(self) -> Store:
         """Return a store for the calling thread."""
@@ -50,6 +56,30 @@ class OpenVault(Protocol):
 
     def change_passphrase(self, new: str) -> None:
         """Wrap the data key with another passphrase."""
+        ...
+
+    def new_recovery_code(self) -> str:
+        """Make another recovery code."""
+        ...
+
+    def slots(self) -> tuple[SlotInfo, ...]:
+        """Return the ways to open this journal; may ask the keyring's service."""
+        ...
+
+    def add_key_file(self) -> bytes:
+        """Return the content of a new key file."""
+        ...
+
+    def add_keyring(self) -> None:
+        """Let this computer's keyring open the journal."""
+        ...
+
+    def remove_slot(self, kind: str) -> None:
+        """Let the key file, or this computer's keyring, open the journal no longer."""
+        ...
+
+    def notice(self) -> str:
+        """Tell whether the file was replaced, or opened elsewhere too."""
         ...
 
 
@@ -95,12 +125,14 @@ class Services:
         saver: the only writer of the window.
         reader: the model, or None while reading is switched off or no model is installed.
         sample: whether this is the throw-away sample journal.
+        backups: makes and checks backups in the pauses.
     """
 
     frame: Frame
     vault: OpenVault
     store: Store
     saver: Saver
+    backups: BackupKeeper
     library: reflection.Library | None = None
     sample: bool = False
     reader: Reader | None = None
@@ -113,9 +145,11 @@ class Services:
         store = vault.store()
         frame.bridge.attach(vault.store)
         saver = Saver(vault.store, frame.bridge.post)
-        services = cls(frame, vault, store, saver, load_library(), sample)
+        keeper = BackupKeeper(frame.bridge, vault, lambda: saver.idle and not sample)
+        services = cls(frame, vault, store, saver, keeper, load_library(), sample)
         frame.bridge.happened.connect(services.on_event)
-        services._adopt_model()
+        if not vault.read_only:
+            services._adopt_model()
         services.set_reading(frame.settings.value.read_entries)
         return services
 
@@ -123,6 +157,11 @@ class Services:
     def settings(self) -> Settings:
         """The settings as they are now."""
         return self.frame.settings.value
+
+    @property
+    def read_only(self) -> bool:
+        """Whether this is a rescued copy, which can be read and exported only."""
+        return self.vault.read_only
 
     @property
     def theme(self) -> Theme:
@@ -142,13 +181,17 @@ class Services:
             self._on_analysis(event)
 
     def typing(self) -> None:
-        """Say that a key was pressed, so that reading waits."""
+        """Say that a key was pressed, so that reading and backups wait."""
+        self.backups.typing()
         if self._analysis is not None:
             self._analysis.typing()
 
     def set_reading(self, on: bool) -> None:
-        """Start reading with the model, or with the rules alone when it is off."""
+        """Start reading with the model, or with the rules alone when it is off; never in a copy that is read-only."""
         self._stop_reading()
+        if self.read_only:
+            self.bridge.post(ReadingState("off"))
+            return
         self.reader = self.frame.make_reader() if on else None
         self._analysis = AnalysisService(self.vault.store, self.reader, self.bridge.post, library=self.library)
         self._analysis.start()
@@ -175,6 +218,7 @@ class Services:
         if self._closed:
             return True
         self._closed = True
+        self.backups.stop()
         with contextlib.suppress(RuntimeError):
             self.bridge.happened.disconnect(self.on_event)
         stored = self.saver.stop()
