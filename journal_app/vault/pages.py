@@ -36,6 +36,9 @@ _FORM = b"\x10\x00\x02\x02\x50\x40\x20\x20"
 """Bytes 16 to 23 of every SQLCipher 4 file with a log: page size, versions, reserve, fractions."""
 _SAMPLE = 16
 """Pages on which a salt is tried."""
+_FEW = 16
+_MOST_NUMBERS = 50_000
+"""Damaged frames whose number is looked for, and how far."""
 _LEAF, _INNER, _INDEX_LEAF, _INDEX_INNER = 0x0D, 0x05, 0x0A, 0x02
 _HEAD = struct.Struct(">8I")
 _FRAME = struct.Struct(">6I")
@@ -51,12 +54,14 @@ _SHAPES: dict[str, re.Pattern[str]] = {
     "setting": re.compile("TT"),
     "meta": re.compile("TT"),
 }
-# Told by the tree they are in only: other tables have rows of the same shape.
+# Told by the tree they are in: other tables have rows of the same shape.
 _TREES_ONLY: dict[str, re.Pattern[str]] = {
     "search_text": re.compile("NB"),
     "sqlite_autoindex_entry_1": re.compile("TI"),
     "entry_when": re.compile("TTI"),
 }
+PERHAPS_SEARCH = "search_text?"
+"""Name of rows that look like those of ``search_text``, in a tree whose name is lost."""
 _SCHEMA = re.compile("TTTI[TN]")
 _META = ("vault_id", "created_utc", "fold", "read_only")
 _HEX_ID = re.compile("[0-9a-f]{32}")
@@ -238,16 +243,16 @@ class Pages:
         self._frames: dict[int, int] = {}
         self._bad: tuple[int, ...] | None = None
         self._names: dict[int, str] | None = None
-        self.from_log = 0
         committed = 0
-        for frame in frames:
-            # A damaged frame has no right to a number that it may have by damage only.
-            if seal.salt is None or seal.fits(self._log_bytes(frame.at), frame.number):
-                self._frames[frame.number] = frame.at
-                self.from_log += 1
-                committed = frame.commit or committed
-            else:
-                self._frames.setdefault(frame.number, frame.at)
+        frames = tuple(frames)
+        fits = [seal.salt is None or seal.fits(self._log_bytes(frame.at), frame.number) for frame in frames]
+        self.from_log = sum(fits)
+        few = len(fits) - self.from_log <= _FEW
+        for frame, good in zip(frames, fits, strict=True):
+            # In a frame that fails its check the number may be what is wrong.
+            number = frame.number if good or not few else self._true_number(frame, frames)
+            self._frames[number] = frame.at
+            committed = (good and frame.commit) or committed
         self.checked = seal.salt is not None
         self.count = self._count(committed)
 
@@ -303,14 +308,18 @@ class Pages:
     def bad(self) -> tuple[int, ...]:
         """The pages that are missing or fail their check, in order."""
         if self._bad is None:
-            first = self._file_bytes(1)[:SALT]
-            lost = self._file is not None and first != (self._seal.salt or b"")
             self._bad = tuple(
                 number
                 for number in range(1, self.count + 1)
-                if number != LOCK_PAGE and ((number == 1 and lost) or not self._sound(number))
+                if number != LOCK_PAGE and ((number == 1 and self.salt_lost) or not self._sound(number))
             )
         return self._bad
+
+    def _true_number(self, frame: Frame, frames: Sequence[Frame]) -> int:
+        """Return the number under which a frame passes its check, or the one it claims if there is none."""
+        raw = self._log_bytes(frame.at)
+        highest = min(max(max(other.number, other.commit) for other in frames), _MOST_NUMBERS)
+        return next((number for number in range(1, highest + 1) if self._seal.fits(raw, number)), frame.number)
 
     def _sound(self, number: int) -> bool:
         if not self.checked:
@@ -320,6 +329,11 @@ class Pages:
     def _raw(self, number: int) -> bytes:
         at = self._frames.get(number)
         return self._log_bytes(at) if at is not None else self._file_bytes(number)
+
+    @property
+    def salt_lost(self) -> bool:
+        """Whether the file does not begin with the salt, without which SQLCipher opens nothing."""
+        return self._file is not None and self._file_bytes(1)[:SALT] != (self._seal.salt or b"")
 
     def _count(self, committed: int) -> int:
         size = self._file.seek(0, 2) if self._file is not None else 0
@@ -343,14 +357,15 @@ class Pages:
 
     # rows ------------------------------------------------------------------------------------
 
-    def records(self) -> Iterator[Record]:
+    def records(self, only: str | None = None) -> Iterator[Record]:
         """Yield the rows on every good page, of the tables and indexes that hold the writer's words and their dates.
 
         A row whose continuation is lost yields what there is. Pictures are yielded as far as they lie on their first
-        page, as if cut: see :meth:`whole`.
+        page, as if cut: see :meth:`whole`. ``only``: of that table, as far as its tree is whole.
         """
-        names = self._trees()
-        for number in sorted(self._frames) if self._lone else range(1, self.count + 1):
+        names = self._trees() if only is None else self._tree(only)
+        numbers: Iterable[int] = range(1, self.count + 1) if only is None else sorted(names)
+        for number in sorted(self._frames) if self._lone else numbers:
             page = self.page(number)
             if page is None:
                 continue
@@ -419,11 +434,24 @@ class Pages:
 
     def _trees(self) -> dict[int, str]:
         """Return the name of the table or index that each reachable page belongs to."""
-        if self._names is not None:
-            return self._names
-        schema: dict[int, str] = {}
-        whole = self._walk(1, "sqlite_master", schema)
-        leaves: Iterable[int] = schema if whole else range(1, self.count + 1)
+        if self._names is None:
+            self._names = {}
+            for root, name in self._roots(self._names).items():
+                self._walk(root, name, self._names)
+        return self._names
+
+    def _tree(self, wanted: str) -> dict[int, str]:
+        """Return the pages of one table."""
+        names: dict[int, str] = {}
+        for root, name in self._roots({}).items():
+            if name == wanted:
+                self._walk(root, name, names)
+        return names
+
+    def _roots(self, names: dict[int, str]) -> dict[int, str]:
+        """Return the first page of every tree, as the schema says, and put the schema's own pages into ``names``."""
+        whole = self._walk(1, "sqlite_master", names)
+        leaves: Iterable[int] = tuple(names) if whole else range(1, self.count + 1)
         roots: dict[int, str] = {}
         for number in leaves:
             page = self.page(number)
@@ -437,11 +465,8 @@ class Pages:
                 kind, name, _, root, _ = _values(columns, cell[2])
                 if kind in ("table", "index") and isinstance(root, int) and 1 < root <= self.count:
                     roots[root] = str(name)
-                    schema[number] = "sqlite_master"
-        for root, name in roots.items():
-            self._walk(root, name, schema)
-        self._names = schema
-        return schema
+                    names[number] = "sqlite_master"
+        return roots
 
     def _walk(self, root: int, name: str, names: dict[int, str]) -> bool:
         whole, waiting = True, [root]
@@ -597,4 +622,6 @@ def _table(letters: str, owner: str | None) -> str | None:
         shape = _SHAPES.get(owner) or _TREES_ONLY.get(owner)
         # A later layout may have more columns at the end.
         return owner if shape is not None and shape.match(letters) else None
+    if letters == "NB":
+        return PERHAPS_SEARCH
     return next((name for name, shape in _SHAPES.items() if shape.fullmatch(letters)), None)

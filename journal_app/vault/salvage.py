@@ -24,7 +24,7 @@ from journal_app.vault.connection import Connection, check_build
 from journal_app.vault.folder import DATABASE, LOCK, STAGE
 from journal_app.vault.images import kind_of
 from journal_app.vault.keys import KeyFile, Secret
-from journal_app.vault.pages import MAGIC, Pages, Record
+from journal_app.vault.pages import MAGIC, PERHAPS_SEARCH, Pages, Record
 from journal_app.vault.records import DAMAGED, DamagedVault, NewerVault, VaultError, VaultWriteError, WrongPassphrase
 from journal_app.vault.search import fold, from_bytes, to_bytes
 from journal_app.vault.whole import Picture, Rows, Version, Whole
@@ -34,9 +34,15 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _TIME = re.compile(r"\d\d:\d\d:\d\d")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _NEVER = "1970-01-01"
+_CLUSTER = 32
+"""Characters at the end of a cut text that may fold differently once the next is known."""
 _NOTHING = (
     "Nothing of this journal can be read: it is too badly damaged, or it belongs to other keys. Nothing was changed. "
     "Keep the folder as it is, and restore a backup."
+)
+_LOG = (
+    "What was saved last, before the program was ended, is damaged. Nothing was changed. Everything that can be read "
+    "of it can be rescued into a new journal."
 )
 _INSIDE = "What is rescued must not lie inside the damaged journal. Nothing was changed. Choose another folder."
 _TAKEN = "There is something in this place already. Nothing was changed. Choose an empty folder for what is rescued."
@@ -94,16 +100,23 @@ def damaged_pages(folder: Path, key: bytes | bytearray) -> tuple[int, ...]:
     return damage(folder, key).bad
 
 
-def log_is_damaged(folder: Path, key: bytes | bytearray) -> bool:
-    """Tell whether saves in the log no longer read; SQLite would drop them, and all after them, without a word.
+def check_log(folder: Path, key: bytes | bytearray, vault_id: str) -> None:
+    """Raise :class:`DamagedVault` where SQLite would lose or change something while it fails to open a journal.
 
-    To be asked before SQLite opens the journal. Costs nothing when the log is empty.
+    To be asked before SQLite opens it. Saves in a log that no longer read would be dropped without a word, with all
+    later ones; and where the file does not open, SQLite would still copy the log into it at closing. Reads
+    a few pages; costs nothing when the log is empty.
     """
-    path = folder / WAL
-    if not path.exists() or not path.stat().st_size:
-        return False
+    with folders.reading():
+        path = folder / WAL
+        if not path.exists() or not path.stat().st_size:
+            return
     with Pages.open(folder / DATABASE, key, path) as pages:
-        return pages.log is not None and pages.log.damaged
+        if pages.checked and _log_damaged(pages):
+            raise DamagedVault(_LOG)
+        meta = {record.values[0]: record.values[1] for record in pages.records(only="meta") if not record.cut}
+        if not pages.checked or pages.salt_lost or meta.get("vault_id") != vault_id:
+            raise DamagedVault(DAMAGED)
 
 
 def rescue(folder: Path, secret: Secret, target: Path) -> Rescue:
@@ -272,6 +285,7 @@ class _State:
         self._doubtful = doubtful
         self._entries: dict[int, Record] = {}
         self._folded: dict[int, tuple[bytes, bool]] = {}
+        self._perhaps: dict[int, list[Record]] = {}
         self._when: dict[int, tuple[str, str]] = {}
         self._versions: dict[int, list[tuple[Version, bool]]] = {}
         self._tags: dict[int, list[tuple[int, str]]] = {}
@@ -280,6 +294,11 @@ class _State:
         self._of_entry: dict[int, list[Picture]] = {}
         for record in pages.records():
             getattr(self, f"_{_HANDLERS[record.table]}")(record)
+        for page in self._perhaps.values():
+            # One row that begins like its entry speaks for all on its page: a page belongs to one table.
+            if any(self._begins_alike(record) for record in page):
+                for record in page:
+                    self._search(record)
         numbers = {*self._entries, *self._versions, *self._of_entry}
         # Search text alone is an entry whose row is lost; of a lone log it says nothing of the kind.
         if not doubtful:
@@ -305,6 +324,14 @@ class _State:
 
     def _search(self, record: Record) -> None:
         self._folded[record.row] = record.values[1] or b"", record.cut
+
+    def _perhaps_search(self, record: Record) -> None:
+        self._perhaps.setdefault(record.pages[0], []).append(record)
+
+    def _begins_alike(self, record: Record) -> bool:
+        entry = self._entries.get(record.row)
+        begun = from_bytes(_readable(entry.values[2])[0])[:_CLUSTER] if entry is not None else ""
+        return bool(begun) and (record.values[1] or b"").startswith(to_bytes(fold(begun[: max(1, len(begun) - 2)])))
 
     def _version(self, record: Record) -> None:
         number, revision, data, saved = record.values[:4]
@@ -419,7 +446,7 @@ class _State:
         if self._doubtful:
             return _readable(self._pages.first_part(record).values[2])[0] if doubted else text, True
         text_is_whole = not mended and not denied and record.values[4] is not None
-        return (text if text_is_whole else _mended(text, searched)), True
+        return (text if text_is_whole else _mended(text, searched, not folded_cut)), True
 
 
 _HANDLERS = {
@@ -432,6 +459,7 @@ _HANDLERS = {
     "setting": "setting",
     "meta": "meta",
     "search_text": "search",
+    PERHAPS_SEARCH: "perhaps_search",
     "sqlite_autoindex_entry_1": "id",
     "entry_when": "moment",
 }
@@ -449,15 +477,30 @@ def _readable(data: bytes | None) -> tuple[bytes, bool]:
         return data.decode("utf-8", "replace").encode("utf-8"), True
 
 
-def _mended(text: bytes, searched: bytes) -> bytes:
-    """Return the beginning of a text with the rest of it from the search text, whose letters have lost their case."""
+def _mended(text: bytes, searched: bytes, searched_whole: bool) -> bytes:
+    """Return the good beginning of a text with the rest from the search text, whose letters have lost their case."""
     begun, all_of_it = from_bytes(text), from_bytes(searched)
-    # The last characters before the cut may have been halves of what folds as one.
-    for size in range(len(begun), max(-1, len(begun) - 32), -1):
-        head = fold(begun[:size])
-        if all_of_it.startswith(head):
-            return to_bytes(begun[:size] + all_of_it[len(head) :])
-    return to_bytes(f"{begun}\n\n{all_of_it}" if all_of_it else begun)
+    if fold(begun).startswith(all_of_it):
+        return text
+    size = _agreeing(begun, all_of_it)
+    if searched_whole or len(begun) - size < _CLUSTER:
+        return to_bytes(begun[:size] + all_of_it[len(fold(begun[:size])) :])
+    return to_bytes(f"{begun}\n\n{all_of_it}")
+
+
+def _agreeing(begun: str, folded: str) -> int:
+    """Return how many characters of a text the folded text begins with."""
+
+    def last(size: int) -> int | None:
+        # Between the parts of what folds as one character nothing agrees: look back to the one before.
+        low = max(0, size - _CLUSTER)
+        return next((at for at in range(size, low - 1, -1) if folded.startswith(fold(begun[:at]))), None)
+
+    low, high = 0, len(begun)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if last(middle) is not None else (low, middle - 1)
+    return last(low) or 0
 
 
 def _first(form: re.Pattern[str], *values: object) -> str:

@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -429,11 +429,11 @@ def test_copies_of_every_sync_program_are_known_and_nothing_else(folder: Path) -
 
 
 @pytest.fixture
-def two(start: Path, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+def two(start: Path, tmp_path: Path) -> tuple[Path, Path]:
     shutil.copytree(start, tmp_path / "start")
     here, there = split(tmp_path / "start", "here", "there")
     write(there, lambda store, _: store.new_entry("Written there 저기서"))
-    yield here, there
+    return here, there
 
 
 @pytest.mark.parametrize("name", NAMES)
