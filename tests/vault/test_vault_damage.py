@@ -16,7 +16,8 @@ import pytest
 
 from journal_app.vault import keys, salvage, vault
 from journal_app.vault.keys import KdfParams
-from journal_app.vault.pages import PAGE, Log, Pages
+from journal_app.vault.log import PAGE, Log
+from journal_app.vault.pages import Pages
 from journal_app.vault.records import (
     Correction,
     DamagedVault,
@@ -28,7 +29,7 @@ from journal_app.vault.records import (
 )
 from journal_app.vault.salvage import Rescue, rescue
 from journal_app.vault.search import fold
-from journal_app.vault.store import JournalStore
+from journal_app.vault.store import JournalStore, name_pages
 from journal_app.vault.vault import Vault
 from journal_app.vault.whole import Rows, Whole
 from tests.vault.conftest import PASSPHRASE, ManualClock
@@ -255,6 +256,12 @@ def test_the_ground_is_worth_breaking(ground: Ground, logged: Ground) -> None:
     assert any(len(pages) > 1 for pages in ground.versions.values())
     assert ground.wholes == logged.wholes
     assert (logged.folder / "journal.qpv-wal").stat().st_size > 60 * FRAME
+
+
+def test_damaged_pages_are_named_one_by_one_up_to_a_dozen() -> None:
+    assert name_pages([12], 40) == "Page 12 of 40 in the journal file fails its authentication check."
+    assert name_pages([1, 2], 40).startswith("Pages 1, 2 of 40 ")
+    assert name_pages(range(1, 21), 40).startswith("Pages 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 and 8 more of 40 ")
 
 
 @pytest.mark.parametrize("way", ["flip", "zero"])
