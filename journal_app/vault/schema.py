@@ -58,7 +58,7 @@ def _search(db: Connection) -> None:
         " folded, tokenize = 'trigram case_sensitive 1', detail = none, content = '', contentless_delete = 1)",
     ):
         db.rows(statement)
-    SearchIndex(db).rebuild()
+    SearchIndex(db).fold_all()
 
 
 def _images_and_lists(db: Connection) -> None:
@@ -68,8 +68,20 @@ def _images_and_lists(db: Connection) -> None:
         " n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, entry INTEGER NOT NULL REFERENCES entry(n) ON DELETE CASCADE,"
         " kind TEXT NOT NULL, size INTEGER NOT NULL, created_utc TEXT NOT NULL, data BLOB NOT NULL)",
         "CREATE INDEX image_of ON image(entry)",
-        # Lists and searches walk this, newest first, without touching the rows, whose texts lie in the way.
-        "CREATE INDEX entry_live ON entry(local_date, local_time, n, id) WHERE deleted_utc IS NULL",
+        # Lists, charts and searches walk this, newest first, without touching the rows, whose texts lie in the way.
+        "CREATE INDEX entry_live ON entry(local_date, local_time, n, id, words, valence, energy, for_therapist)"
+        " WHERE deleted_utc IS NULL",
+        "CREATE INDEX entry_binned ON entry(deleted_utc) WHERE deleted_utc IS NOT NULL",
+        "CREATE INDEX tag_named ON tag(name, entry)",
+        "CREATE INDEX analysis_feelings ON analysis("
+        "CASE WHEN json_valid(body) THEN json_extract(body, '$.feelings') END)",
+        # Runs of one, two and three characters instead of three alone. Everything stays searchable meanwhile.
+        "DROP TABLE search_index",
+        "CREATE VIRTUAL TABLE search_grams USING fts5("
+        " grams, tokenize = 'ascii', detail = none, content = '', contentless_delete = 1)",
+        # A page of the index fits into a page of the file, which FTS5's own 4,050 bytes would not.
+        "INSERT INTO search_grams(search_grams, rank) VALUES('pgsz', 3900)",
+        "INSERT OR IGNORE INTO search_fresh(entry) SELECT entry FROM search_text",
     ):
         db.rows(statement)
 

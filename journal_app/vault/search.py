@@ -5,37 +5,57 @@
 Unicode 3.13, D145, taken to NFC). So ``STRASSE`` finds ``straße``, a composed 각 finds a decomposed
 one, and 가 does not find 각. A query matches when all its terms do.
 
-**How**: the folded text is stored beside each entry. A trigram index (FTS5, ``detail=none``: only
-which entries hold a trigram) narrows terms of three characters and more down to candidates; every
-term, long or short, is then verified as a substring. The index may therefore be late but never
-wrong: entries saved a moment ago are listed as *fresh* and simply scanned, which keeps a save of a
-long entry short; :meth:`SearchIndex.catch_up` moves them into the index later.
+**How**: the folded text is stored beside each entry. An index (FTS5, ``detail=none``: only which
+entries hold a gram) knows every run of one, two and three characters, so a term of up to three is
+answered by the index alone; a longer one is narrowed down by its runs of three and then verified as
+a substring. Entries saved a moment ago are listed as *fresh* and simply scanned, which keeps a save
+of a long entry short; :meth:`SearchIndex.catch_up` moves them into the index later. The index may
+therefore be late but never wrong.
 
-Terms that are stored as bytes: UTF-8 with lone surrogates passed through, so that nothing a
+**In what order things are touched** decides how fast it is: rows of ``entry`` and ``search_text``
+are a page each, decrypted and authenticated. Few candidates are looked up; many are met by walking
+the small index ``entry_live``, newest first, which ends as soon as enough were found.
+
+Terms are stored as bytes: UTF-8 with lone surrogates passed through, so that nothing a
 keyboard or a paste can produce is refused or changed.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from journal_app.vault.connection import Connection
-from journal_app.vault.records import DAMAGED, DamagedVault, SearchHit
+from journal_app.vault.records import DAMAGED, DamagedVault, SearchFilter, SearchHit
 
 MAX_TERMS = 32
-MAX_TRIGRAMS = 48
-"""Trigrams asked of the index per query; more would only cost, since candidates are verified."""
+MAX_GRAMS = 48
+"""Grams asked of the index per query; more would only cost, since candidates are verified."""
 BEFORE = 40
 AFTER = 120
 """Characters of a snippet before and after the first match."""
+FEW = 300
+"""Up to so many candidates are looked up one by one; more are met on the way from the newest entry back."""
 FOLD_VERSION = f"1:{unicodedata.unidata_version}"
 """Stored with the index; another one means that folded texts must be made again."""
 
 _QUERY = re.compile(r'"([^"]*)(?:"|$)|(\S+?)(?=["\s]|$)')
-_UNINDEXABLE = re.compile("[\x00\ud800-\udfff]")
 _CHUNK = 1024
+
+# FTS5's plainest tokenizer keeps letters, digits and everything beyond ASCII. The rest of ASCII is
+# written in a corner of the last private plane; what lives there, and what UTF-8 has no form for,
+# becomes one sign that stands for any of them: terms that hold it are verified.
+_CORNER = 0x10FE00
+_ANY = chr(_CORNER + 0x80)
+_AMBIGUOUS = re.compile(f"[\ud800-\udfff{chr(_CORNER)}-{_ANY}]")
+_WRITTEN = {code: _CORNER + code for code in range(0x80) if not chr(code).isalnum()}
+
+_SHOWN_FEELINGS = "CASE WHEN json_valid(body) THEN json_extract(body, '$.feelings') END"
+"""As in the index ``analysis_feelings``: its feelings are read there, not from the bodies."""
 
 
 def fold(text: str) -> str:
@@ -74,6 +94,20 @@ def from_bytes(data: bytes) -> str:
         raise DamagedVault(DAMAGED) from None
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked of the index and what is left to verify; all as SQL parameters.
+
+    Attributes:
+        expression: FTS5 query that every match in the index satisfies.
+        doubtful: terms that the index alone cannot vouch for. terms: all of them, for texts not in it.
+    """
+
+    expression: str
+    doubtful: tuple[bytes, ...]
+    terms: tuple[bytes, ...]
+
+
 class SearchIndex:
     """The search tables of one connection. Writing methods want an open transaction."""
 
@@ -89,34 +123,45 @@ class SearchIndex:
         )
         if not self._db.rows("INSERT OR IGNORE INTO search_fresh(entry) VALUES(?) RETURNING entry", (number,)):
             return
-        self._db.rows("DELETE FROM search_index WHERE rowid = ?", (number,))
+        self._db.rows("DELETE FROM search_grams WHERE rowid = ?", (number,))
 
     def drop(self, number: int) -> None:
         """Forget entry ``number``."""
         self._db.rows("DELETE FROM search_text WHERE entry = ?", (number,))
         if not self._db.rows("DELETE FROM search_fresh WHERE entry = ? RETURNING entry", (number,)):
-            self._db.rows("DELETE FROM search_index WHERE rowid = ?", (number,))
+            self._db.rows("DELETE FROM search_grams WHERE rowid = ?", (number,))
 
     def fresh_count(self) -> int:
         """Return how many entries wait to be moved into the index."""
         row = self._db.row("SELECT count(*) FROM search_fresh")
         return row[0] if row else 0
 
-    def catch_up(self, limit: int) -> int:
-        """Move up to ``limit`` fresh entries into the index, oldest first; return how many."""
-        waiting = self._db.rows(
-            "SELECT entry, folded FROM search_text WHERE entry IN (SELECT entry FROM search_fresh LIMIT ?)", (limit,)
-        )
-        for number, folded in waiting:
-            self._db.rows(
-                "INSERT INTO search_index(rowid, folded) VALUES(?, ?)", (number, _indexable(from_bytes(folded)))
-            )
+    def catch_up(self, limit: int, keep: int = 0) -> int:
+        """Move up to ``limit`` fresh entries into the index, oldest first; return how many.
+
+        ``keep``: leave so many fresh, the newest, which may well change again.
+        """
+        if keep:
+            limit = min(limit, self.fresh_count() - keep)
+        if limit <= 0:
+            return 0
+        waiting = self._db.rows("SELECT entry FROM search_fresh ORDER BY entry LIMIT ?", (limit,))
+        for (number,) in waiting:
+            row = self._db.row("SELECT folded FROM search_text WHERE entry = ?", (number,))
+            if row is not None:
+                self._db.rows(
+                    "INSERT INTO search_grams(rowid, grams) VALUES(?, ?)", (number, _grams(from_bytes(row[0])))
+                )
             self._db.rows("DELETE FROM search_fresh WHERE entry = ?", (number,))
         return len(waiting)
 
     def rebuild(self) -> None:
         """Fold every text again and mark all as fresh (another Unicode version, or repair)."""
-        self._db.rows("INSERT INTO search_index(search_index) VALUES('delete-all')")
+        self._db.rows("INSERT INTO search_grams(search_grams) VALUES('delete-all')")
+        self.fold_all()
+
+    def fold_all(self) -> None:
+        """Fold every text again and mark all as fresh; the index must be empty."""
         self._db.rows("DELETE FROM search_fresh")
         self._db.rows("DELETE FROM search_text")
         for (number,) in self._db.rows("SELECT n FROM entry"):
@@ -128,44 +173,74 @@ class SearchIndex:
                 self._db.rows("INSERT INTO search_fresh(entry) VALUES(?)", (number,))
         self._db.rows("INSERT OR REPLACE INTO meta(key, value) VALUES('fold', ?)", (FOLD_VERSION,))
 
-    def search(self, query: str, limit: int) -> list[SearchHit]:
-        """Return the matching entries outside the bin, newest first, with snippets."""
+    def search(self, query: str, limit: int, only: SearchFilter | None = None) -> list[SearchHit]:
+        """Return the matching entries outside the bin that pass ``only``, newest first, with snippets.
+
+        With a filter a query without terms matches everything.
+        """
         wanted = terms(query)
-        if not wanted or limit <= 0:
+        if limit <= 0 or (not wanted and only is None):
             return []
-        where, values = [], []
-        expression = _expression(wanted)
-        if expression:
-            where.append(
-                "e.n IN (SELECT rowid FROM search_index WHERE search_index MATCH ?"
-                " UNION ALL SELECT entry FROM search_fresh)"
+        with self._db.snapshot():  # an entry must not move into the index between two looks
+            return [self._hit(*row, wanted) for row in self._found(wanted, limit, _conditions(only))]
+
+    def _found(
+        self, wanted: Sequence[str], limit: int, conditions: tuple[list[str], list[Any]]
+    ) -> list[tuple[int, str, str]]:
+        """Return number, id and date of what matches, newest first."""
+        where, values = conditions
+        if not wanted:
+            return self._walk(where, values, limit)
+        asked = _ask(wanted)
+        candidates = [
+            number
+            for (number,) in self._db.rows(
+                "SELECT entry FROM search_fresh UNION ALL SELECT rowid FROM search_grams WHERE search_grams MATCH ?"
+                " LIMIT ?",
+                (asked.expression, FEW + 1),
             )
-            values.append(expression)
-        # Longest first: the rarest term rejects most entries before the others are looked at.
-        for term in sorted(wanted, key=len, reverse=True):
-            where.append("instr(s.folded, ?)")
-            values.append(to_bytes(term))
-        found = self._db.rows(
-            "SELECT e.id, e.local_date, e.n FROM entry e JOIN search_text s ON s.entry = e.n "
-            f"WHERE e.deleted_utc IS NULL AND {' AND '.join(where)} "
-            "ORDER BY e.local_date DESC, e.local_time DESC, e.n DESC LIMIT ?",
-            [*values, limit],
+        ]
+        if len(candidates) <= FEW:
+            return self._look_up(candidates, asked, where, values, limit)
+        matched = (
+            f"(e.n IN (SELECT rowid FROM search_grams WHERE search_grams MATCH ?){_verified(asked.doubtful)}"
+            f" OR e.n IN (SELECT entry FROM search_fresh){_verified(asked.terms)})"
         )
-        hits = []
-        for entry_id, local_date, number in found:
-            row = self._db.row("SELECT text FROM entry WHERE n = ?", (number,))
-            snippet, spans = excerpt(from_bytes(row[0]), wanted) if row else ("", ())
-            hits.append(SearchHit(entry_id, local_date, snippet, spans))
-        return hits
+        return self._walk([*where, matched], [*values, asked.expression, *asked.doubtful, *asked.terms], limit)
+
+    def _look_up(
+        self, candidates: list[int], asked: _Asked, where: list[str], values: list[Any], limit: int
+    ) -> list[tuple[int, str, str]]:
+        return self._db.rows(
+            "SELECT e.n, e.id, e.local_date FROM json_each(?) c CROSS JOIN entry e ON e.n = c.value"
+            f" WHERE {' AND '.join(['e.deleted_utc IS NULL', *where])}{_verified(asked.terms)}"
+            " ORDER BY e.local_date DESC, e.local_time DESC, e.n DESC LIMIT ?",
+            (json.dumps(candidates), *values, *asked.terms, limit),
+        )
+
+    def _walk(self, where: list[str], values: list[Any], limit: int) -> list[tuple[int, str, str]]:
+        return self._db.rows(
+            "SELECT e.n, e.id, e.local_date FROM entry e INDEXED BY entry_live"
+            f" WHERE {' AND '.join(['e.deleted_utc IS NULL', *where])}"
+            " ORDER BY e.local_date DESC, e.local_time DESC, e.n DESC LIMIT ?",
+            (*values, limit),
+        )
+
+    def _hit(self, number: int, entry_id: str, local_date: str, wanted: Sequence[str]) -> SearchHit:
+        row = self._db.row(
+            "SELECT e.text, s.folded FROM entry e JOIN search_text s ON s.entry = e.n WHERE e.n = ?", (number,)
+        )
+        snippet, spans = excerpt(from_bytes(row[0]), wanted, from_bytes(row[1])) if row else ("", ())
+        return SearchHit(entry_id, local_date, snippet, spans)
 
     def problems(self) -> list[str]:
         """Return what is wrong with the index (nothing, as a rule)."""
         found: list[str] = []
-        self._db.rows("INSERT INTO search_index(search_index) VALUES('integrity-check')")
+        self._db.rows("INSERT INTO search_grams(search_grams) VALUES('integrity-check')")
         texts = {row[0] for row in self._db.rows("SELECT entry FROM search_text")}
         entries = {row[0] for row in self._db.rows("SELECT n FROM entry")}
         fresh = {row[0] for row in self._db.rows("SELECT entry FROM search_fresh")}
-        indexed = {row[0] for row in self._db.rows("SELECT id FROM search_index_docsize")}
+        indexed = {row[0] for row in self._db.rows("SELECT id FROM search_grams_docsize")}
         if texts != entries or fresh - texts or indexed != texts - fresh:
             found.append("The search index does not cover every entry.")
         row = self._db.row("SELECT value FROM meta WHERE key = 'fold'")
@@ -180,36 +255,99 @@ class SearchIndex:
         return found
 
 
-def _indexable(folded: str) -> str:
-    # FTS5's tokenizer stops at NUL and cannot hold lone surrogates; both sides replace them alike,
-    # and verification restores exactness.
-    return _UNINDEXABLE.sub("\ufffd", folded)
+def _written(folded: str) -> str:
+    """Return folded text as the index's tokenizer takes it, a character for each."""
+    return _AMBIGUOUS.sub(_ANY, folded).translate(_WRITTEN)
 
 
-def _expression(wanted: Sequence[str]) -> str:
-    """Return the FTS5 query that every match satisfies, or "" when all terms are short."""
-    trigrams: dict[str, None] = {}
+def _grams(folded: str) -> str:
+    """Return every run of one, two and three characters, once each, with spaces between."""
+    written = _written(folded)
+    found = set(written)
+    found.update(map("".join, zip(written, written[1:], strict=False)))
+    found.update(map("".join, zip(written, written[1:], written[2:], strict=False)))
+    return " ".join(found)
+
+
+def _ask(wanted: Sequence[str]) -> _Asked:
+    grams: dict[str, None] = {}
+    doubtful = []
     for term in wanted:
-        plain = _indexable(term)
-        trigrams.update(dict.fromkeys(plain[i : i + 3] for i in range(len(plain) - 2)))
-    quoted = ['"' + gram.replace('"', '""') + '"' for gram in trigrams]
-    step = max(1, -(-len(quoted) // MAX_TRIGRAMS))
-    return " AND ".join(quoted[::step])
+        written = _written(term)
+        size = min(3, len(written))
+        grams.update(dict.fromkeys(written[at : at + size] for at in range(len(written) - size + 1)))
+        if len(written) > size or _ANY in written:
+            doubtful.append(term)
+    step = -(-len(grams) // MAX_GRAMS)
+    # Longest first: the rarest term rejects most texts before the others are looked at.
+    verify = sorted(doubtful if step == 1 else wanted, key=len, reverse=True)
+    return _Asked(
+        " AND ".join(f'"{gram}"' for gram in list(grams)[::step]),
+        tuple(map(to_bytes, verify)),
+        tuple(map(to_bytes, sorted(wanted, key=len, reverse=True))),
+    )
+
+
+def _verified(wanted: Sequence[bytes]) -> str:
+    """Return a condition over ``entry e``: the folded text holds each parameter."""
+    if not wanted:
+        return ""
+    return f" AND (SELECT {' AND '.join(['instr(folded, ?)'] * len(wanted))} FROM search_text WHERE entry = e.n)"
+
+
+def _conditions(only: SearchFilter | None) -> tuple[list[str], list[Any]]:
+    """Return what a filter asks of ``entry e``, as SQL and its parameters."""
+    where: list[str] = []
+    values: list[Any] = []
+
+    def need(sql: str, *parameters: Any) -> None:
+        where.append(sql)
+        values.extend(p.encode("utf-8", "replace").decode() if isinstance(p, str) else p for p in parameters)
+
+    if only is None:
+        return where, values
+    if only.start:
+        need("e.local_date >= ?", only.start)
+    if only.end:
+        need("e.local_date <= ?", only.end)
+    for tag in only.tags:
+        need("e.n IN (SELECT entry FROM tag WHERE name = ?)", tag)
+    if only.feeling:
+        said = "SELECT entry FROM correction WHERE task = 'feelings' AND label = ? AND verdict"
+        need(
+            f"e.n IN (SELECT entry FROM analysis WHERE instr({_SHOWN_FEELINGS}, ?) AND entry NOT IN ({said} = 'remove')"
+            f" UNION ALL {said} = 'add')",
+            json.dumps(only.feeling),
+            only.feeling,
+            only.feeling,
+        )
+    if only.valence is not None:
+        need("e.valence BETWEEN ? AND ?", *only.valence)
+    if only.has_image:
+        need("EXISTS (SELECT 1 FROM image WHERE image.entry = e.n)")
+    if only.for_therapist:
+        need("e.for_therapist = 1")
+    return where, values
 
 
 # snippets ---------------------------------------------------------------------------------
 
 
-def excerpt(text: str, wanted: Sequence[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
+def excerpt(text: str, wanted: Sequence[str], folded: str | None = None) -> tuple[str, tuple[tuple[int, int], ...]]:
     """Return the text around the first match and the places of all matches inside it.
 
-    ``wanted`` are folded terms. Line breaks become spaces, so the snippet fits on one line.
+    ``wanted`` are folded terms; ``folded`` is the folded text, if it is at hand. Line breaks become
+    spaces, so the snippet fits on one line.
     """
-    folded = fold(text)
+    if not wanted:
+        return _one_line(text[: BEFORE + AFTER]), ()
+    folded = fold(text) if folded is None else folded
+    # Most texts fold a character at a time, each to one: then places are the same in both.
+    kept = len(folded) == len(text) and folded == text.casefold()
     first = min((at for at in (folded.find(term) for term in wanted) if at >= 0), default=-1)
     if first < 0:
         return _one_line(text[: BEFORE + AFTER]), ()
-    start = _original(text, first)
+    start = first if kept else _original(text, first)
     low = max(0, start - BEFORE)
     # Never begin or end inside a cluster: the marks would attach to nothing.
     while low > 0 and not _boundary(text[low]):
@@ -218,7 +356,23 @@ def excerpt(text: str, wanted: Sequence[str]) -> tuple[str, tuple[tuple[int, int
     while high < len(text) and not _boundary(text[high]):
         high += 1
     snippet = text[low:high]
-    return _one_line(snippet), _spans(snippet, wanted)
+    spans = _spans_kept(snippet, folded[low:high], wanted) if kept else _spans(snippet, wanted)
+    return _one_line(snippet), spans
+
+
+def _spans_kept(snippet: str, folded: str, wanted: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    found: list[tuple[int, int]] = []
+    for term in wanted:
+        at = folded.find(term)
+        while at >= 0:
+            low, high = at, at + len(term)
+            while low > 0 and not _boundary(snippet[low]):
+                low -= 1
+            while high < len(snippet) and not _boundary(snippet[high]):
+                high += 1
+            found.append((low, high))
+            at = folded.find(term, at + len(term))
+    return _merged(found)
 
 
 def _spans(snippet: str, wanted: Sequence[str]) -> tuple[tuple[int, int], ...]:
@@ -241,6 +395,10 @@ def _spans(snippet: str, wanted: Sequence[str]) -> tuple[tuple[int, int], ...]:
         while at >= 0:
             found.append((starts[at], ends[at + len(term) - 1]))
             at = folded.find(term, at + len(term))
+    return _merged(found)
+
+
+def _merged(found: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     merged: list[tuple[int, int]] = []
     for low, high in sorted(found):
         if merged and low < merged[-1][1]:
@@ -277,5 +435,8 @@ def _boundary(character: str) -> bool:
     return not ("\u1160" <= character <= "\u11ff" or unicodedata.category(character)[0] == "M")
 
 
+_LINE_BREAKS = str.maketrans(dict.fromkeys("\r\n\t\v\f\u2028\u2029\x85\x00", " "))
+
+
 def _one_line(text: str) -> str:
-    return "".join(" " if c in "\r\n\t\v\f\u2028\u2029\x85\x00" else c for c in text)
+    return text.translate(_LINE_BREAKS)

@@ -27,6 +27,7 @@ from journal_app.vault.records import (
     IntegrityReport,
     Mood,
     Revision,
+    SearchFilter,
     SearchHit,
     VaultError,
     VaultWriteError,
@@ -310,9 +311,19 @@ class JournalStore:
             for number, entry_id, day, clock_time, words, valence, energy, marked in rows
         ]
 
-    def search(self, query: str, *, limit: int = 200) -> list[SearchHit]:
-        """Return entries that contain every term of ``query``, newest first (see ``vault.search``)."""
-        return self._index.search(query, limit)
+    def search(self, query: str, *, limit: int = 200, only: SearchFilter | None = None) -> list[SearchHit]:
+        """Return entries that contain every term of ``query`` and pass ``only``, newest first (see ``search``)."""
+        return self._index.search(query, limit, only)
+
+    def catch_up(self, limit: int = 8) -> int:
+        """Move up to ``limit`` entries into the search index, for idle moments; return how many.
+
+        The newest few are left alone, since they may change again; 0 means that there is nothing to do.
+        """
+        if self._db.read_only or self._index.fresh_count() <= FRESH_ENOUGH:
+            return 0
+        with self._db.transaction():
+            return self._index.catch_up(limit, FRESH_ENOUGH)
 
     def all_tags(self) -> list[tuple[str, int]]:
         """Return the writer's tags with the number of entries that bear them, most used first."""
