@@ -116,7 +116,7 @@ class BackupKeeper(QObject):
         self._bridge.background(self._make, self._on_made, self._on_failed)
         return True
 
-    def choose(self, folder: Path | None, done: Callable[[Exception | None], object]) -> None:
+    def choose(self, folder: Path | None, done: Callable[[Exception | None], None]) -> None:
         """Keep backups in ``folder`` from now on (None = beside the journal); ``done`` is told what went wrong."""
         journal = self._vault.folder
 
@@ -131,7 +131,7 @@ class BackupKeeper(QObject):
 
         self._bridge.run(choose, chosen, done)
 
-    def listed(self, done: Callable[[tuple[Path, list[Backup]]], object]) -> None:
+    def listed(self, done: Callable[[tuple[Path, list[Backup]]], None]) -> None:
         """Give the folder of backups and what is in it to ``done``, newest first."""
         journal = self._vault.folder
 
@@ -140,7 +140,10 @@ class BackupKeeper(QObject):
 
             return backup.place(journal), backup.listed(journal)
 
-        self._bridge.run(look, done, lambda _error: done((journal, [])))
+        def nothing(_error: Exception) -> None:
+            done((journal, []))
+
+        self._bridge.run(look, done, nothing)
 
     def stop(self) -> None:
         """Break off what is under way; nothing half-made is left."""

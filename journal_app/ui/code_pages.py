@@ -19,6 +19,8 @@ from journal_app.ui.widgets import add_all, button, card, centred, clear, label,
 if TYPE_CHECKING:
     from PySide6.QtGui import QPagedPaintDevice
 
+CONFIRMED = "recovery.confirmed"
+"""The private setting that is false from before a code is made until two groups of it were typed back."""
 WIDTH = 520
 GROUPS_IN_A_ROW = 4
 

@@ -16,9 +16,17 @@ from journal_app import private_process
 if TYPE_CHECKING:
     from journal_app.vault.backup import Backup, Restored
     from journal_app.vault.salvage import Damage, Rescue
+    from journal_app.vault.tries import Tries
 
 Secret = str | bytes
 Progress = Callable[[float], None]
+
+
+def _tries() -> Tries:
+    """Return the count of wrong tries of whoever uses this computer; a small file, read on the GUI thread."""
+    from journal_app.vault import tries
+
+    return tries.Tries(tries.default_path())
 
 
 def _by_keyring(folder: Path, *, despite_other: bool = False) -> Any:
@@ -90,7 +98,7 @@ class VaultDoor:
     """How vaults are made and opened.
 
     Attributes:
-        exists, ways: quick; may be asked on the GUI thread.
+        exists, ways, tries: quick; may be asked on the GUI thread.
         unlock: ``(folder, secret, *, despite_other=False)``. keyring: ``(folder, *, despite_other=False)``.
         rotate: ``(folder, passphrase, progress)``, the journal locked; returns vault and recovery code.
         rescue: ``(folder, secret, target)``. damage: ``(folder, secret)``, None when it cannot be told.
@@ -107,6 +115,7 @@ class VaultDoor:
     damage: Callable[[Path, Secret | None], Damage | None] = _damage
     listed: Callable[[Path | None, Path | None], list[Backup]] = _listed
     restore: Callable[[Path, Path, Secret], Restored] = _restore
+    tries: Callable[[], Tries] = _tries
 
 
 def real_door() -> VaultDoor:

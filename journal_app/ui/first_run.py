@@ -44,12 +44,14 @@ class FirstRunPage(QWidget):
     Signals:
         language_chosen: a language code. passphrase_chosen: make the journal now.
         sample_asked: open the throw-away journal. confirmed: two groups were typed back.
+        restore_asked: there is a backup of an earlier journal.
     """
 
     language_chosen = Signal(str)
     passphrase_chosen = Signal(str)
     sample_asked = Signal()
     confirmed = Signal()
+    restore_asked = Signal()
 
     def __init__(
         self, bridge: Bridge, clipboard: BriefClipboard, language: str, country: str, parent: QWidget | None = None
@@ -145,7 +147,11 @@ class FirstRunPage(QWidget):
         buttons.addWidget(self._sample)
         buttons.addStretch(1)
         inner.addLayout(buttons)
-        inner.addWidget(button(self.tr("Help lines"), self._to_help, "link"))
+        links = row(12)
+        links.addWidget(button(self.tr("Restore a backup"), self.restore_asked.emit, "link"))
+        links.addWidget(button(self.tr("Help lines"), self._to_help, "link"))
+        links.addStretch(1)
+        inner.addLayout(links)
 
     def _on_language(self) -> None:
         self.language_chosen.emit(str(self._language_box.currentData()))

@@ -219,6 +219,11 @@ class HelpPage(QWidget):
         inner.addStretch(1)
         outer.addWidget(scroll(body))
 
+    def close_to_changes(self) -> None:
+        """Show the writer's own people without taking changes (a journal that can only be read)."""
+        if hasattr(self, "_own"):
+            self._own.setReadOnly(True)
+
     def wipe(self) -> None:
         """Forget the writer's own people."""
         if hasattr(self, "_own"):

@@ -37,6 +37,7 @@ class NoteBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._rows: dict[str, QFrame] = {}
+        self._held: dict[str, Note] = {}
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(16, 12, 16, 4)
         self._column.setSpacing(8)
@@ -61,6 +62,7 @@ class NoteBar(QWidget):
             close.clicked.connect(self._put_away)
             line.addWidget(close)
         self._rows[note.name] = frame
+        self._held[note.name] = note
         self._column.addWidget(frame)
         self.show()
         if QAccessible.isActive():
@@ -68,6 +70,7 @@ class NoteBar(QWidget):
 
     def remove(self, name: str) -> None:
         """Take the note of this name away, if it is there."""
+        self._held.pop(name, None)
         frame = self._rows.pop(name, None)
         if frame is not None:
             frame.hide()
@@ -76,9 +79,14 @@ class NoteBar(QWidget):
             frame.deleteLater()
         self.setVisible(bool(self._rows))
 
-    def texts(self) -> dict[str, str]:
-        """Return what is on show, by name."""
-        return {name: frame.layout().itemAt(0).widget().text() for name, frame in self._rows.items()}  # type: ignore[union-attr]
+    def held(self) -> list[Note]:
+        """Return the notes on show, oldest first."""
+        return list(self._held.values())
+
+    def text(self, name: str) -> str:
+        """Return the words of one note, or nothing when it is not on show."""
+        note = self._held.get(name)
+        return note.text if note is not None else ""
 
     def _put_away(self) -> None:
         sender = self.sender()

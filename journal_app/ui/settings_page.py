@@ -1,4 +1,7 @@
-"""Settings: security, reading, appearance, languages, help lines, and what this is."""
+"""Settings: locking, reading, appearance, languages, help lines, and what this is.
+
+The ways to open the journal are in ``settings_security``, its backups in ``settings_backups``.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
     QHBoxLayout,
-    QLineEdit,
     QSpinBox,
+    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -19,11 +22,15 @@ from journal_app.inference.engine import ModelError, ModelInfo
 from journal_app.journal import safety
 from journal_app.ui import i18n
 from journal_app.ui.bridge import EntryRead, ReadingState
+from journal_app.ui.clipboard import BriefClipboard
+from journal_app.ui.code_pages import CONFIRMED, CodePages
 from journal_app.ui.help_card import country_name, country_of, language_name
 from journal_app.ui.services import Services
+from journal_app.ui.settings_backups import BackupsSection
+from journal_app.ui.settings_security import WaysSection
 from journal_app.ui.theme import book_faces
 from journal_app.ui.widgets import add_all, button, card, centred, label, row, scroll
-from journal_app.vault.records import Store, VaultError
+from journal_app.vault.records import Store
 
 WIDTH = 680
 
@@ -33,10 +40,12 @@ class SettingsPage(QWidget):
 
     Signals:
         language_chosen: another language for the window. lock_now: lock the journal.
+        rotate_asked: a new encryption key is wanted; the passphrase.
     """
 
     language_chosen = Signal(str)
     lock_now = Signal()
+    rotate_asked = Signal(str)
 
     def __init__(self, services: Services, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -47,22 +56,41 @@ class SettingsPage(QWidget):
         body, inner = centred(WIDTH, 16)
         inner.addWidget(label(self.tr("Settings"), "title"))
         self._make_security(self._section(inner, self.tr("Security")))
+        self._make_keys(inner)
         self._make_reading(self._section(inner, self.tr("Reading")))
         self._make_appearance(self._section(inner, self.tr("Appearance")))
         self._make_languages(self._section(inner, self.tr("Languages and help lines")))
         self._make_about(self._section(inner, self.tr("About Quiet Page")))
         inner.addStretch(1)
-        outer.addWidget(scroll(body))
+        self._area = scroll(body)
+        self._clipboard = BriefClipboard(self)
+        self._code = CodePages(
+            self._clipboard,
+            self.tr("Done"),
+            self.tr("Not now"),
+            self.tr("The old code has stopped working; without this one, you are given another at the next unlock."),
+        )
+        self._code.confirmed.connect(self._on_code)
+        self._code.later.connect(self._on_code_later)
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self._area)
+        self._pages.addWidget(self._code)
+        outer.addWidget(self._pages)
         services.bridge.happened.connect(self._on_event)
 
     def activated(self) -> None:
         """Bring what may have changed up to date."""
         self._show_model()
+        for section in (self.ways, self.backups):
+            if section is not None:
+                section.activated()
 
     def wipe(self) -> None:
-        """Forget what was typed."""
-        for field in (self._current, self._new, self._again):
-            field.clear()
+        """Forget what was typed and shown."""
+        if self.ways is not None:
+            self.ways.wipe()
+        self._code.wipe()
+        self._clipboard.empty()
 
     def _section(self, inner: QVBoxLayout, title: str) -> QVBoxLayout:
         frame, column = card(margin=20, spacing=12)
@@ -99,74 +127,53 @@ class SettingsPage(QWidget):
         self._field(grid, self.tr("Lock when nobody writes for"), self._minutes)
         line = row(8)
         line.addWidget(button(self.tr("Lock now"), self.lock_now.emit))
-        self._change = button(self.tr("Change the passphrase"), self._toggle_change)
-        line.addWidget(self._change)
         line.addStretch(1)
         column.addLayout(line)
-        self._change_box = QWidget()
-        inner = QVBoxLayout(self._change_box)
-        inner.setContentsMargins(0, 0, 0, 0)
-        self._current, self._new, self._again = QLineEdit(), QLineEdit(), QLineEdit()
-        for field, title in (
-            (self._current, self.tr("Passphrase or recovery code as it is now")),
-            (self._new, self.tr("New passphrase")),
-            (self._again, self.tr("The new one again")),
-        ):
-            field.setEchoMode(QLineEdit.EchoMode.Password)
-            field.setPlaceholderText(title)
-            field.setAccessibleName(title)
-            field.setMaximumWidth(360)
-            inner.addWidget(field)
-        self._change_go = button(self.tr("Change it"), self._change_passphrase, "primary")
-        inner.addWidget(self._change_go, 0, Qt.AlignmentFlag.AlignLeft)
-        self._change_box.hide()
-        self._change_said = label("", "quiet")
-        column.addWidget(self._change_box)
-        column.addWidget(self._change_said)
-        self._change_said.hide()
+
+    def _make_keys(self, inner: QVBoxLayout) -> None:
+        """Add what a journal of one's own has: its keys and its backups."""
+        self.ways: WaysSection | None = None
+        self.backups: BackupsSection | None = None
+        if self._services.read_only or self._services.sample:
+            said = (
+                self.tr("A rescued copy opens with what opened the damaged journal. It has no backups of its own.")
+                if self._services.read_only
+                else self.tr("The sample is thrown away when you lock it, so it has no passphrase and no backups.")
+            )
+            self._section(inner, self.tr("Ways to open this journal")).addWidget(label(said))
+            return
+        self.ways = WaysSection(self._services)
+        self.ways.code_made.connect(self._show_code)
+        self.ways.rotate_asked.connect(self.rotate_asked)
+        self._section(inner, self.tr("Ways to open this journal")).addWidget(self.ways)
+        self.backups = BackupsSection(self._services)
+        self._section(inner, self.tr("Backups")).addWidget(self.backups)
+
+    def show_backups(self) -> None:
+        """Scroll to the backups."""
+        if self.backups is not None:
+            self._area.ensureWidgetVisible(self.backups, 0, 40)
+
+    def _show_code(self, code: str) -> None:
+        self._code.show_code(code)
+        self._pages.setCurrentWidget(self._code)
+
+    def _on_code(self) -> None:
+        self._services.saver.set_setting(CONFIRMED, True)
+        self._end_code(confirmed=True)
+
+    def _on_code_later(self) -> None:
+        self._end_code(confirmed=False)
+
+    def _end_code(self, *, confirmed: bool) -> None:
+        self._code.wipe()
+        self._clipboard.empty()
+        self._pages.setCurrentIndex(0)
+        if self.ways is not None:
+            self.ways.code_confirmed(confirmed)
 
     def _on_minutes(self, minutes: int) -> None:
         self._keeper.change(lock_minutes=minutes)
-
-    def _toggle_change(self) -> None:
-        self._change_box.setVisible(self._change_box.isHidden())
-        if not self._change_box.isHidden():
-            self._current.setFocus()
-
-    def _change_passphrase(self) -> None:
-        current, new, again = self._current.text(), self._new.text(), self._again.text()
-        if not new or new != again:
-            self._say_change(self.tr("The new passphrase is empty, or the two are not the same. Nothing was changed."))
-            return
-        vault = self._services.vault
-
-        def change() -> bool:
-            if not vault.opens_with(current):
-                return False
-            vault.change_passphrase(new)
-            return True
-
-        self._change_go.setEnabled(False)
-        self._say_change(self.tr("One moment…"))
-        self._services.bridge.run(change, self._on_changed, self._on_change_failed)
-
-    def _on_changed(self, changed: bool) -> None:
-        self._change_go.setEnabled(True)
-        if changed:
-            self.wipe()
-            self._change_box.hide()
-            self._say_change(self.tr("The passphrase is changed. The recovery code still works."))
-        else:
-            self._say_change(self.tr("The passphrase as it is now is not right. Nothing was changed."))
-
-    def _on_change_failed(self, error: Exception) -> None:
-        self._change_go.setEnabled(True)
-        said = str(error) if isinstance(error, VaultError) else self.tr("Nothing was changed. Try again.")
-        self._say_change(said)
-
-    def _say_change(self, text: str) -> None:
-        self._change_said.setText(text)
-        self._change_said.show()
 
     # reading -----------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QStackedWidget, QToolBu
 from journal_app.ui.help_card import OWN_HELP, HelpPage
 from journal_app.ui.journal_page import JournalPage, own_help
 from journal_app.ui.main_window import redraw_icons
+from journal_app.ui.notes import NoteBar
 from journal_app.ui.services import Services
 from journal_app.ui.widgets import tool
 
@@ -69,11 +70,12 @@ class Workspace(QWidget):
 
     Signals:
         lock_requested: the writer wants the journal locked; True = at once, hiding everything first.
-        language_chosen: another language for the window.
+        language_chosen: another language for the window. rotate_asked: a new encryption key; the passphrase.
     """
 
     lock_requested = Signal(bool)
     language_chosen = Signal(str)
+    rotate_asked = Signal(str)
 
     def __init__(self, services: Services, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -85,7 +87,12 @@ class Workspace(QWidget):
         frame.setContentsMargins(0, 0, 0, 0)
         frame.setSpacing(0)
         frame.addWidget(self._make_rail())
-        frame.addWidget(self._stack, 1)
+        column = QVBoxLayout()
+        column.setSpacing(0)
+        self.notes = NoteBar()
+        column.addWidget(self.notes)
+        column.addWidget(self._stack, 1)
+        frame.addLayout(column, 1)
         self.journal = JournalPage(services)
         self._add("journal", self.journal)
         self.journal.help_requested.connect(self.show_help)
@@ -120,6 +127,8 @@ class Workspace(QWidget):
 
     def _make_help(self) -> HelpPage:
         made = HelpPage(self._services.settings.country, own=own_help(self._services.store))
+        if self._services.read_only:
+            made.close_to_changes()
         made.own_changed.connect(self._keep_own_help)
         made.country_changed.connect(self._keep_country)
         return made
@@ -158,6 +167,7 @@ class Workspace(QWidget):
         if name == "settings":
             page.language_chosen.connect(self.language_chosen)  # type: ignore[attr-defined]
             page.lock_now.connect(self._lock)  # type: ignore[attr-defined]
+            page.rotate_asked.connect(self.rotate_asked)  # type: ignore[attr-defined]
         redraw_icons(page, self._services.theme)
 
     def _make_rail(self) -> QWidget:

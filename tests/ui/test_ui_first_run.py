@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication
 from journal_app.ui import app as ui
 from journal_app.ui.code_pages import groups_of, same_group
 from journal_app.ui.first_run import FirstRunPage, strength
+from journal_app.ui.rescue_page import RescuePage
 from journal_app.ui.unlock_page import UnlockPage, unlock_message
 from journal_app.vault import vault as vaults
 from journal_app.vault.records import DamagedVault, NewerVault, VaultLocked, VaultMissing, WrongPassphrase
@@ -168,8 +169,9 @@ def test_a_damaged_journal_is_told_apart_and_left_alone(
     page = session.window.scene()
     page._field.setText(PASSPHRASE)
     page._submit()
-    qtbot.waitUntil(lambda: bool(page.message), timeout=15_000)
-    assert "damaged" in page.message
+    qtbot.waitUntil(lambda: isinstance(session.window.scene(), RescuePage), timeout=15_000)
+    assert "damaged" in session.window.scene()._title.text()
+    assert "Nothing was changed" in session.window.scene().message
     assert file.read_bytes() == before
 
 
