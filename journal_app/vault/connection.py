@@ -7,9 +7,10 @@ save in two. Knows no table.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from journal_app.vault.records import (
     CANNOT_WRITE,
     DAMAGED,
     LOCKED,
+    READ_ONLY,
     DamagedVault,
+    ReadOnlyVault,
     VaultError,
     VaultLocked,
     VaultWriteError,
@@ -65,16 +68,35 @@ class Connection:
     """A connection for the calling thread. Rows are tuples."""
 
     def __init__(
-        self, path: Path, key: bytes | bytearray, on_close: Callable[[Connection], None] | None = None
+        self,
+        path: Path,
+        key: bytes | bytearray,
+        on_close: Callable[[Connection], None] | None = None,
+        *,
+        gate: AbstractContextManager[object] | None = None,
+        after_commit: Callable[[], None] | None = None,
+        read_only: bool = False,
+        any_thread: bool = False,
     ) -> None:
         """Open the existing file at ``path`` with the raw 32-byte ``key``.
 
-        Raises :class:`DamagedVault` if the key does not fit the file or its first page is damaged;
-        the file is never created or changed here.
+        Args:
+            path: of a file that exists; it is never created or changed here.
+            key: copied by SQLCipher.
+            on_close: called once, with this connection.
+            gate: held during every transaction, so that whoever holds it knows that nobody writes.
+            after_commit: called after each transaction, when the gate is free again.
+            read_only: refuse every transaction that would write.
+            any_thread: whether threads may take turns; otherwise only the one that opens it may use it.
+
+        Raises :class:`DamagedVault` if the key does not fit the file or its first page is damaged.
         """
         self._lock = threading.RLock()
-        self._thread = threading.get_ident()
+        self._thread = None if any_thread else threading.get_ident()
         self._on_close = on_close
+        self._gate = gate or nullcontext()
+        self._after_commit = after_commit
+        self.read_only = read_only
         self._closed = False
         self._depth = 0
         try:
@@ -97,7 +119,7 @@ class Connection:
     def _prepare(self, key: bytes | bytearray) -> None:
         # Logging goes off before the key is set: a page that fails would be reported on stderr.
         self.rows("PRAGMA cipher_log_level = NONE")
-        self.rows(f"PRAGMA key = \"x'{bytes(key).hex()}'\"")
+        _set_key(self._db, key)
         if not self.rows("PRAGMA cipher_version"):
             raise VaultError("This installation lacks encryption (SQLCipher), so the journal stays closed.")
         self.rows("PRAGMA temp_store = MEMORY")
@@ -105,13 +127,15 @@ class Connection:
         self.rows("SELECT count(*) FROM sqlite_master")  # the first page is read, and with it the key proved
         self.rows("PRAGMA journal_mode = WAL")
         self.rows("PRAGMA synchronous = FULL")
+        # The log is copied into the file when the vault says so, never in passing: see ``presence``.
+        self.rows("PRAGMA wal_autocheckpoint = 0")
         self.rows("PRAGMA secure_delete = ON")
         self.rows("PRAGMA foreign_keys = ON")
 
     def _ready(self) -> None:
         if self._closed:
             raise VaultLocked(LOCKED)
-        if threading.get_ident() != self._thread:
+        if self._thread not in (None, threading.get_ident()):
             raise RuntimeError("a store was used outside its thread; call reopen() there")
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -144,23 +168,70 @@ class Connection:
                 raise known from None
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Run the block as one durable transaction; nothing of it stays if it raises."""
+    def transaction(self, *, checking: bool = False) -> Iterator[None]:
+        """Run the block as one durable transaction; nothing of it stays if it raises.
+
+        ``checking``: nothing is changed, others are only kept out; allowed in a read-only journal.
+        Raises :class:`ReadOnlyVault` in a read-only one otherwise.
+        """
         with self._lock:
             self._ready()
             if self._depth:
                 yield
                 return
-            self.rows("BEGIN IMMEDIATE")
-            self._depth = 1
+            if self.read_only and not checking:
+                raise ReadOnlyVault(READ_ONLY)
+            with self._gate:
+                self.rows("BEGIN IMMEDIATE")
+                self._depth = 1
+                try:
+                    yield
+                    self.rows("COMMIT")
+                except BaseException:
+                    self._roll_back()
+                    raise
+                finally:
+                    self._depth = 0
+        if self._after_commit is not None:
+            self._after_commit()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let every statement of the block see the journal as it is now, whoever writes meanwhile."""
+        with self._lock:
+            self._ready()
+            self.rows("BEGIN")
             try:
+                self.rows("SELECT count(*) FROM sqlite_master")  # a snapshot begins with the first read
                 yield
-                self.rows("COMMIT")
-            except BaseException:
-                self._roll_back()
-                raise
             finally:
-                self._depth = 0
+                self._roll_back()
+
+    def copy_to(self, path: Path, key: bytes | bytearray, progress: Callable[[float], None] | None = None) -> None:
+        """Copy the whole journal, as this connection sees it, to a new private file under ``key``.
+
+        Encrypted to encrypted: no plain page leaves the memory. ``progress`` gets shares of 1, in one
+        step where the copy is one snapshot. Raises :class:`VaultWriteError` when there is no room.
+        """
+        with self._lock:
+            self._ready()
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            try:
+                target = sqlcipher.connect(str(path), isolation_level=None, check_same_thread=False)
+                try:
+                    target.execute("PRAGMA cipher_log_level = NONE")
+                    _set_key(target, key)
+                    # One step: a copy in several begins anew whenever somebody saves in between.
+                    self._db.backup(target)
+                finally:
+                    target.close()
+            except sqlcipher.Error as error:
+                known = known_error(error)
+                if known is None:
+                    raise
+                raise known from None
+        if progress is not None:
+            progress(1.0)
 
     def _roll_back(self) -> None:
         # Some failures (a full disk) have rolled back already; then this says "no transaction".
@@ -182,6 +253,18 @@ class Connection:
                 pass
         if self._on_close is not None:
             self._on_close(self)
+
+
+def _set_key(database: Any, key: bytes | bytearray) -> None:
+    """Hand over a raw key without a word of SQL, whose text would stay in caches; the buffer is wiped."""
+    written = bytearray(2 * len(key) + 3)  # its full size at once: a buffer that grows leaves copies behind
+    written[:2], written[-1:] = b"x'", b"'"
+    for place, byte in enumerate(key):
+        written[2 + 2 * place : 4 + 2 * place] = b"%02x" % byte
+    try:
+        database.set_key(written)
+    finally:
+        written[:] = bytes(len(written))
 
 
 def check_build() -> None:

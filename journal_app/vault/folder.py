@@ -6,8 +6,11 @@ it takes the place of what is old, and no error names a path. Knows no SQL and o
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -31,8 +34,77 @@ KEYS = "keys.json"
 KEYS_COPY = "keys.copy.json"
 LOCK = "journal.lock"
 BACKUPS = "backups"
+SWAP = "swap.json"
+STAGE = ".quietpage-new-"
+"""Beginning of the name of a folder in which something is made before it is moved into place."""
 PLAIN_HEADER = b"SQLite format 3\x00"
 MIN_DATABASE_BYTES = 4096
+
+
+def stage(folder: Path) -> Path:
+    """Make and return a fresh private folder in ``folder``; what is left of one after a crash is cleared at opening."""
+    made = folder / f"{STAGE}{secrets.token_hex(6)}"
+    made.mkdir(mode=0o700)
+    return made
+
+
+def clear_stages(folder: Path) -> None:
+    """Remove what was being made when the program was ended; needs the journal's lock."""
+    for left in folder.glob(f"{STAGE}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def swap(folder: Path, staged: Path, aside: str | None) -> None:
+    """Put the journal in ``staged`` (a folder inside ``folder``) in the place of the present one; needs the lock.
+
+    The present files go to the subfolder ``aside``, or are removed if that is None. It is decided
+    once the note of it is on the disk: killed after that, :func:`finish_swap` ends it at the next opening;
+    killed before, nothing has changed.
+    """
+    with writing():
+        for name in (DATABASE, KEYS, KEYS_COPY):
+            sync(staged / name)
+        sync(staged)
+        note = {"format": "quietpage-swap", "stage": staged.name, "aside": aside}
+        replace_file(folder / SWAP, (json.dumps(note) + "\n").encode("ascii"))
+    finish_swap(folder)
+
+
+def finish_swap(folder: Path) -> None:
+    """End an exchange of files that was decided; does nothing where there is none."""
+    note = folder / SWAP
+    with reading():
+        if not note.exists():
+            return
+        try:
+            said = json.loads(note.read_bytes())
+            staged, aside = str(said["stage"]), said["aside"]
+            if not re.fullmatch(re.escape(STAGE) + "[0-9a-f]+", staged) or (aside and Path(aside).name != aside):
+                raise ValueError("not ours")
+        except (ValueError, TypeError, KeyError):
+            raise DamagedVault(DAMAGED) from None
+    with writing():
+        new, kept = folder / staged, folder / aside if aside else None
+        if kept is not None:
+            kept.mkdir(exist_ok=True, mode=0o700)
+        # The log goes first: it belongs to the file that leaves, and would be read into the one that comes.
+        for name in (f"{DATABASE}-wal", f"{DATABASE}-shm", DATABASE, KEYS, KEYS_COPY):
+            source = new / name
+            if not (new / DATABASE if name.startswith(DATABASE) else source).exists():
+                continue
+            if (folder / name).exists():
+                if kept is not None:
+                    os.replace(folder / name, kept / name)
+                else:
+                    (folder / name).unlink()
+            if source.exists():
+                os.replace(source, folder / name)
+            sync(folder)
+        if kept is not None:
+            sync(kept)
+        shutil.rmtree(new, ignore_errors=True)
+        note.unlink()
+        sync(folder)
 
 
 def check_parts(folder: Path) -> None:
@@ -87,6 +159,23 @@ def read_key_files(folder: Path) -> KeyFile:
         except DamagedVault as error:
             damage = damage or error
     raise damage or DamagedVault(DAMAGED)
+
+
+def key_files(folder: Path) -> list[KeyFile]:
+    """Return the key file, then what other sound key files of this journal a sync program left beside it.
+
+    Raises :class:`DamagedVault` when there is none that can be read.
+    """
+    found = [read_key_files(folder)]
+    for path in sorted(folder.glob("keys*.json")):
+        try:
+            with reading():
+                other = keys.decode(path.read_bytes()[: keys.MAX_FILE_BYTES + 1])
+        except VaultError:
+            continue
+        if other.vault_id == found[0].vault_id and other.fingerprint not in [file.fingerprint for file in found]:
+            found.append(other)
+    return found
 
 
 def heal_key_files(folder: Path, file: KeyFile) -> None:

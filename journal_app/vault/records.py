@@ -20,6 +20,9 @@ CANNOT_WRITE = (
     "The journal cannot be written: the disk is full or the folder is read-only. Everything saved before is safe. "
     "Free some space or allow writing to the folder, then try again."
 )
+READ_ONLY = (
+    "This is a rescued copy: it can be read and exported, not changed. Write in your journal, or restore a backup."
+)
 BUSY = "Another program is busy with the journal file. Everything saved before is safe. Try again in a moment."
 
 

@@ -355,6 +355,10 @@ class JournalStore:
             except DamagedVault:
                 problems.append("A part of the journal file cannot be read.")
                 break
+            except VaultWriteError:
+                if not problems:
+                    raise
+                break  # a connection that has met a damaged page refuses to begin anything more
         try:
             entries = self._count("SELECT count(*) FROM entry")
             revisions = entries + self._count("SELECT count(*) FROM revision")

@@ -61,7 +61,7 @@ def snapshot() -> Callable[[Path], dict[str, str]]:
         return {
             str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(folder.rglob("*"))
-            if path.is_file() and not path.name.endswith("-shm") and path.stat().st_size
+            if path.is_file() and not path.name.endswith(("-shm", ".session")) and path.stat().st_size
         }
 
     return take

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from journal_app.vault import schema, vault
+from journal_app.vault import backup, keys, schema, vault
+from journal_app.vault import folder as folders
 from journal_app.vault.connection import Connection
 from journal_app.vault.keys import KdfParams
 from journal_app.vault.records import Mood, VaultWriteError, WrongPassphrase
@@ -49,20 +50,20 @@ def test_version_1_comes_forward_whole(old):
 
 
 def test_the_file_is_set_aside_first_and_the_copy_opens(old, tmp_path):
-    before = (old / vault.DATABASE).read_bytes()
     vault.unlock(old, PASSPHRASE).lock()
-    copies = sorted((old / vault.BACKUPS).iterdir())
-    assert [p.name.rsplit("-", 1)[1] for p in copies] == [vault.DATABASE, vault.KEYS]
-    assert copies[0].read_bytes() == before
+    (made,) = backup.listed(old)
+    assert (made.reason, made.schema, made.entries) == ("before-schema-2", 1, 3)
+    assert made.proved_utc
+    db = Connection(made.path / vault.DATABASE, keys.open_key(folders.read_key_files(old), PASSPHRASE))
+    assert schema.version(db) == 1
+    db.close()
     restored = tmp_path / "restored"
-    restored.mkdir()
-    for copy in copies:
-        shutil.copy(copy, restored / copy.name.rsplit("-", 1)[1])
+    backup.restore(made.path, restored, PASSPHRASE)
     with vault.unlock(restored, PASSPHRASE) as opened:
         assert len(opened.store().entries()) == 3
     # Opening again makes no second copy.
     vault.unlock(old, PASSPHRASE).lock()
-    assert len(list((old / vault.BACKUPS).iterdir())) == 2
+    assert len(backup.listed(old)) == 1
 
 
 def test_a_wrong_passphrase_migrates_nothing(old, snapshot):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from journal_app.vault import folder as folders
-from journal_app.vault import keys, schema, vault
+from journal_app.vault import keys, presence, schema, vault
 from journal_app.vault.connection import Connection
 from journal_app.vault.keys import KdfParams
 from journal_app.vault.records import (
@@ -95,6 +95,7 @@ def test_create_in_a_folder_with_other_things_leaves_them_alone(folder):
     assert (folder / "photo.txt").read_text() == "mine"
     assert sorted(p.name for p in folder.iterdir() if p.stat().st_size) == [
         vault.DATABASE,
+        presence.MARK,
         vault.KEYS_COPY,
         vault.KEYS,
         "photo.txt",

@@ -1,0 +1,238 @@
+"""The mark that an open journal leaves in its folder, and what it says of the write-ahead log.
+
+A journal may lie in a folder that a sync program copies between computers, file by file and in any
+order. Two things can go wrong there, and this module notices both:
+
+- **Another computer has it open.** The mark names the computer (by a random number) and the moment; it is
+  renewed every minute. A fresh mark of another computer stops an opening, until the writer says otherwise.
+- **A log beside a file that it does not belong to.** SQLite would copy the pages of any log it finds into the
+  file. Here the file changes only when the vault copies its log (never in passing), each time
+  with a new first page. The mark holds a hash of the first page that the log builds upon and, before a copy
+  begins, how far the log reaches. At opening a log is accepted if the file is the one it builds upon, or if the
+  log is whole (copying it once more changes nothing); otherwise it is moved aside and its words are read out.
+
+A journal without a mark was last closed by a version that left none; its log is accepted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import struct
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from journal_app.vault import folder as folders
+from journal_app.vault.folder import DATABASE
+from journal_app.vault.records import OpenElsewhere, VaultWriteError
+
+MARK = "journal.session"
+WAL = f"{DATABASE}-wal"
+PAGE = 4096
+FRESH = timedelta(minutes=3)
+BEAT = timedelta(minutes=1)
+_HEADER = struct.Struct(">8I")
+_FRAME = 24
+_ELSEWHERE = (
+    "This journal seems to be open on another computer (its last sign is {0} old). Nothing was changed. Close it "
+    "there first. If you open it here all the same and write on both, both copies are kept and joined."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LogEnd:
+    """How far a log reached: its identity, its number of frames, and the running checksum of the last one."""
+
+    salts: str
+    frames: int
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What the file says.
+
+    Attributes:
+        device: random number of the computer (and user) that wrote it.
+        opened_utc, beat_utc: ISO 8601. is_open: whether the journal was open then.
+        base: SHA-256 of the first page, as it lay on the disk, of the file that the log builds upon.
+        end: the log as it was before it was copied into the file; None while it only grows.
+    """
+
+    device: str
+    opened_utc: str
+    beat_utc: str
+    is_open: bool
+    base: str
+    end: LogEnd | None = None
+
+
+def device() -> str:
+    """Return a random number that stands for this user on this computer; it says nothing of either."""
+    path = Path(platformdirs.user_state_dir("quiet-page", appauthor=False)) / "device"
+    try:
+        known = path.read_text("ascii").strip()
+        if len(known) == 32 and all(c in "0123456789abcdef" for c in known):
+            return known
+    except (OSError, ValueError):
+        pass
+    made = secrets.token_hex(16)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folders.replace_file(path, made.encode("ascii"))
+    except OSError:
+        pass  # another number the next time: at worst a question too many
+    return made
+
+
+def read(folder: Path) -> Mark | None:
+    """Return the mark in ``folder``, or None if there is none that can be understood."""
+    try:
+        said: dict[str, Any] = json.loads((folder / MARK).read_bytes()[:10_000])
+        end = LogEnd(**said["end"]) if said["end"] else None
+        mark = Mark(**{**{k: said[k] for k in Mark.__slots__}, "end": end})
+        datetime.fromisoformat(mark.beat_utc)
+        return mark
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def write(folder: Path, mark: Mark) -> None:
+    """Write the mark; raise :class:`VaultWriteError` if the disk refuses."""
+    data = {"format": "quietpage-session", **asdict(mark)}
+    with folders.writing():
+        folders.replace_file(folder / MARK, (json.dumps(data) + "\n").encode("ascii"))
+
+
+def check_elsewhere(folder: Path, here: str, now: datetime) -> None:
+    """Raise :class:`OpenElsewhere` if another computer's mark is fresh."""
+    mark = read(folder)
+    if mark is None or not mark.is_open or mark.device == here:
+        return
+    age = abs(now - datetime.fromisoformat(mark.beat_utc))  # clocks of two computers may differ either way
+    if age < FRESH:
+        raise OpenElsewhere(_ELSEWHERE.format(f"{int(age.total_seconds())} seconds"))
+
+
+def first_page(folder: Path) -> str:
+    """Return the hash that identifies the file's state between two copies of the log into it."""
+    with folders.reading(), (folder / DATABASE).open("rb") as file:
+        return hashlib.sha256(file.read(PAGE)).hexdigest()
+
+
+def log_end(folder: Path) -> LogEnd | None:
+    """Return how far the log reaches (frames of its present generation), or None if it is empty."""
+    try:
+        with (folder / WAL).open("rb") as file:
+            head = file.read(_HEADER.size)
+            if len(head) < _HEADER.size:
+                return None
+            salts = head[16:24]
+            frames, checksum = 0, b""
+            while True:
+                file.seek(_HEADER.size + frames * (_FRAME + PAGE))
+                frame = file.read(_FRAME)
+                if len(frame) < _FRAME or frame[8:16] != salts:
+                    break
+                frames, checksum = frames + 1, frame[16:24]
+    except OSError:
+        return None
+    return LogEnd(salts.hex(), frames, checksum.hex()) if frames else None
+
+
+def log_belongs(folder: Path) -> bool:
+    """Tell whether SQLite may read the log that lies in ``folder`` into the file beside it."""
+    now = log_end(folder)
+    mark = read(folder)
+    if now is None or mark is None:
+        return True
+    # Upon the file that it builds upon, any beginning of the log is an earlier moment of the same journal.
+    here = first_page(folder) == mark.base
+    if mark.end is None:
+        return mark.is_open and here
+    if now.salts != mark.end.salts:
+        return False
+    return here or (now.frames >= mark.end.frames and _reaches(folder, mark.end))
+
+
+def _reaches(folder: Path, end: LogEnd) -> bool:
+    with folders.reading(), (folder / WAL).open("rb") as file:
+        file.seek(_HEADER.size + (end.frames - 1) * (_FRAME + PAGE) + 16)
+        return file.read(8).hex() == end.checksum
+
+
+def move_log_aside(folder: Path) -> Path:
+    """Take a log that belongs to another file out of SQLite's way; joining the copies finds it by its name."""
+    with folders.writing():
+        target = folder / f"journal.{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}.qpv-wal"
+        os.replace(folder / WAL, target)
+        (folder / f"{DATABASE}-shm").unlink(missing_ok=True)
+        folders.sync(folder)
+    return target
+
+
+class Presence:
+    """The mark of one open journal, kept true while it is open."""
+
+    def __init__(self, folder: Path, here: str, now: datetime) -> None:
+        """Leave the mark; raise :class:`VaultWriteError` if it cannot be written."""
+        self._folder = folder
+        self._file = _identity(folder)
+        stamp = _stamp(now)
+        self._mark = Mark(here, stamp, stamp, True, first_page(folder))
+        write(folder, self._mark)
+
+    def notice(self, now: datetime) -> str:
+        """Return ``replaced`` when another file lies in the place of the open one, ``elsewhere`` when another
+        computer has left its mark, else ""; renews the mark once a minute."""  # fmt: skip
+        if _identity(self._folder) != self._file:
+            return "replaced"
+        found = read(self._folder)
+        if found is not None and found.device != self._mark.device:
+            return "elsewhere" if found.is_open else ""
+        if found is None or abs(now - datetime.fromisoformat(self._mark.beat_utc)) >= BEAT:
+            try:
+                self._put(beat_utc=_stamp(now))
+            except VaultWriteError:
+                pass  # a disk that refuses is told where words are at stake
+        return ""
+
+    @property
+    def replaced(self) -> bool:
+        """Whether another file lies in the place of the open one."""
+        return _identity(self._folder) != self._file
+
+    def before_copy(self) -> None:
+        """Note how far the log reaches, before it is copied into the file; nobody may write meanwhile."""
+        self._put(end=log_end(self._folder))
+
+    def after_copy(self) -> None:
+        """Note the file as it is after its log was copied whole and emptied."""
+        self._put(base=first_page(self._folder), end=None)
+
+    def leave(self, now: datetime) -> None:
+        """Say that the journal is closed. What the log built upon stays noted: a late copy of it may turn up."""
+        self._put(beat_utc=_stamp(now), is_open=False)
+
+    def _put(self, **changes: Any) -> None:
+        mark = replace(self._mark, **changes)
+        write(self._folder, mark)
+        self._mark = mark
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        found = (folder / DATABASE).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _stamp(now: datetime) -> str:
+    return now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
