@@ -18,7 +18,7 @@ import traceback
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 from PySide6.QtCore import QObject, Qt, QTimer, QtMsgType, qInstallMessageHandler
@@ -26,24 +26,34 @@ from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication, QLabel, QMessageBox, QVBoxLayout, QWidget
 
 from journal_app import assets, private_process
-from journal_app.ui import i18n
+from journal_app.ui import i18n, words
+from journal_app.ui.backups import BackupTrouble
 from journal_app.ui.bridge import Bridge
 from journal_app.ui.clipboard import BriefClipboard
+from journal_app.ui.code_pages import CONFIRMED
 from journal_app.ui.door import VaultDoor, real_door
-from journal_app.ui.idle import IdleWatch
+from journal_app.ui.idle import IDLE, SLEPT, IdleWatch
 from journal_app.ui.main_window import MainWindow
+from journal_app.ui.notes import Note
+from journal_app.ui.recover import Recover, merged_text, rescued_text
 from journal_app.ui.services import Frame, OpenVault, ReaderFactory, Services, embedded_reader
 from journal_app.ui.settings import Settings, SettingsKeeper, default_path
 from journal_app.ui.theme import Theme
 from journal_app.ui.widgets import button, label
-from journal_app.vault.records import VaultError
+from journal_app.vault.records import DamagedVault, VaultError, WrongPassphrase
+
+if TYPE_CHECKING:
+    from journal_app.vault.salvage import Rescue
 
 COLLECT_MS = 2_000
 FULL_COLLECT_IDLE_S = 3.0
 RETRY_LOCK_MS = 3_000
 FLUSH_S = 5.0
 PRIVATE_AFTER_MS = 500
-CONFIRMED = "recovery.confirmed"
+LISTEN_AFTER_MS = 1_000
+LOOK_AROUND_MS = 5_000
+ENDING_MS = 100
+REPLACED = "replaced"
 
 
 def default_journal() -> Path:
@@ -63,6 +73,7 @@ class Session(QObject):
         self._translations.use(i18n.chosen(frame.settings.value.language))
         self._scratch: Path | None = None
         self._pending: tuple[Any, str] | None = None
+        self._why = ""
         self.services: Services | None = None
         frame.theme.apply()
         self.window = MainWindow(frame.theme, self.may_close)
@@ -70,6 +81,20 @@ class Session(QObject):
         self.clipboard = BriefClipboard(self)
         self.idle.expired.connect(self.lock_hard)
         frame.settings.listen(self._on_settings)
+        self._recover = Recover(frame, self.window, folder, door, self)
+        self._recover.finished.connect(self._back_to_door)
+        self._recover.opened.connect(self._open_rescued)
+        self._recover.rotated.connect(self._on_unlocked)
+        frame.bridge.happened.connect(self._on_event)
+        self._look_around = QTimer(self)
+        self._look_around.setInterval(LOOK_AROUND_MS)
+        self._look_around.timeout.connect(self._ask_vault)
+        self._asking = False
+        self._told: set[str] = set()
+        self._ending: Services | None = None
+        self._end = QTimer(self)
+        self._end.setInterval(ENDING_MS)
+        self._end.timeout.connect(self._end_when_free)
         self._retry = QTimer(self)
         self._retry.setInterval(RETRY_LOCK_MS)
         self._retry.timeout.connect(self._try_lock_again)
@@ -85,6 +110,17 @@ class Session(QObject):
         if handle is not None:
             handle.installEventFilter(self.idle)
 
+    def listen_to_desktop(self) -> None:
+        """Lock when the desktop says that the computer is to sleep or that the screen was locked; after the first page."""
+        try:
+            from journal_app.ui.screen_lock import ScreenWatch, session_bus, system_bus
+        except ImportError:
+            return  # this Qt comes without D-Bus
+        screen = ScreenWatch(system_bus(), session_bus(), self)
+        screen.lock_asked.connect(self.lock_hard)
+        screen.woke.connect(self.idle.check)
+        screen.start()
+
     # scenes ------------------------------------------------------------------------------
 
     def show_first_run(self) -> None:
@@ -97,6 +133,7 @@ class Session(QObject):
         page.passphrase_chosen.connect(self._make_journal)
         page.sample_asked.connect(self.open_sample)
         page.confirmed.connect(self._finish_first_run)
+        page.restore_asked.connect(self._recover.show_restore)
         self.window.show_scene(page)
         page.activated()
 
@@ -107,29 +144,56 @@ class Session(QObject):
         key_file, keyring = self._door.ways(self._folder)
         page = UnlockPage(self._frame.settings.value.country, note, key_file=key_file, keyring=keyring)
         page.secret_given.connect(self._unlock)
+        page.restore_asked.connect(self._recover.show_restore)
         page.country_changed.connect(self._on_country)
         self.window.show_scene(page)
         page.activated()
+        page.wait(self._door.tries().wait_seconds())
 
-    def open(self, vault: OpenVault, *, sample: bool = False, place: str = "journal") -> None:
-        """Show the workspace over an unlocked vault."""
+    def open(
+        self, vault: OpenVault, *, sample: bool = False, place: str = "journal", rescue: Rescue | None = None
+    ) -> None:
+        """Show the workspace over an unlocked vault; ``rescue``: what was just brought back into it."""
         try:
             self.services = Services.open(self._frame, vault, sample=sample)
+        except DamagedVault as error:
+            vault.lock()
+            self._recover.show_damage(error, None)
+            return
         except VaultError as error:
             vault.lock()
-            self.show_unlock(str(error))
+            self.show_unlock(words.said(error))
             return
         self._show_workspace(place)
         self.idle.start(self._frame.settings.value.lock_minutes)
+        self._look_around.start()
+        if vault.read_only:
+            self._note(Note("rescued", rescued_text(rescue), closable=False))
+        if vault.merged:
+            self._note(Note("merged", merged_text(vault.merged)))
+
+    def _back_to_door(self, note: str) -> None:
+        if self._door.exists(self._folder):
+            self.show_unlock(note)
+        else:
+            self.show_first_run()
+
+    def _open_rescued(self, vault: OpenVault, rescue: Rescue | None) -> None:
+        self.open(vault, rescue=rescue)
 
     def _show_workspace(self, place: str) -> None:
         from journal_app.ui.workspace import Workspace
 
         if self.services is None:
             return
+        before = self.workspace()
+        notes = before.notes.held() if before is not None else []
         workspace = Workspace(self.services)
         workspace.lock_requested.connect(self._on_lock_requested)
         workspace.language_chosen.connect(self._workspace_language)
+        workspace.rotate_asked.connect(self._rotate)
+        for note in notes:
+            workspace.notes.show_note(note)
         self.window.show_scene(workspace)
         workspace.go(place)
 
@@ -218,9 +282,13 @@ class Session(QObject):
             # A first run that was broken off before the code was typed back gets a new code.
             return vault, "" if confirmed else vault.new_recovery_code()
 
-        self._frame.bridge.run(unlock, self._on_unlocked, self._on_not_unlocked)
+        def not_unlocked(error: Exception) -> None:
+            self._on_not_unlocked(error, secret)
+
+        self._frame.bridge.run(unlock, self._on_unlocked, not_unlocked)
 
     def _on_unlocked(self, opened: tuple[Any, str]) -> None:
+        self._door.tries().right()
         scene = self.window.scene()
         if scene is not None and hasattr(scene, "wipe"):
             scene.wipe()
@@ -232,10 +300,90 @@ class Session(QObject):
         else:
             self.open(vault)
 
-    def _on_not_unlocked(self, error: Exception) -> None:
+    def _on_not_unlocked(self, error: Exception, secret: str | bytes | None) -> None:
         scene = self.window.scene()
+        if isinstance(error, DamagedVault):
+            self._wipe_scene()
+            self._recover.show_damage(error, secret)
+            return
+        tries = self._door.tries()
+        if isinstance(error, WrongPassphrase) and secret is not None:
+            tries.wrong()
         if scene is not None and hasattr(scene, "failed"):
-            scene.failed(error)
+            scene.failed(error, tries.wait_seconds())
+
+    def _rotate(self, passphrase: str) -> None:
+        """Lock, encrypt the journal with a new key, and show the new recovery code."""
+        workspace, services = self.workspace(), self.services
+        if workspace is None or services is None:
+            return
+        if services.backups.running:
+            busy = self.tr("A backup is being made just now. Nothing was changed; try again in a minute.")
+            workspace.notes.show_note(Note("rotate", busy))
+            return
+        # First: broken off at any moment from here on, the next unlock brings a code that is known to somebody.
+        services.saver.set_setting(CONFIRMED, False)
+        if not workspace.flush(FLUSH_S):
+            workspace.notes.show_note(Note("rotate", self.tr("The disk refuses now, so nothing was changed.")))
+            return
+        self.services = None
+        self._end_watching()
+        self._wipe_scene()
+        self._recover.rotate(passphrase)
+        services.close()
+
+    # while it is open --------------------------------------------------------------------
+
+    def _ask_vault(self) -> None:
+        """Ask whether another program or computer has touched the journal; it may touch the disk, so not here."""
+        if self.services is None or self._asking:
+            return
+        self._asking = True
+        self._frame.bridge.run(self.services.vault.notice, self._on_notice, self._on_no_notice)
+
+    def _on_notice(self, notice: str) -> None:
+        self._asking = False
+        workspace = self.workspace()
+        if workspace is None:
+            return
+        if notice == "replaced":
+            self.lock_hard(REPLACED)
+        elif notice == "elsewhere":
+            text = self.tr(
+                "This journal is open on another computer too. Nothing is lost: what is written on both is kept and "
+                "joined. It is simpler to close it there."
+            )
+            if "elsewhere" not in self._told:
+                self._told.add("elsewhere")
+                self._note(Note("elsewhere", text))
+        else:
+            self._told.discard("elsewhere")
+            workspace.notes.remove("elsewhere")
+
+    def _on_no_notice(self, _error: Exception) -> None:
+        self._asking = False
+
+    def _on_event(self, event: object) -> None:
+        if isinstance(event, BackupTrouble):
+            name = "damage" if event.source else "backup"
+            self._note(Note(name, event.text, self.tr("Show the backups"), self._show_backups))
+
+    def _note(self, note: Note) -> None:
+        workspace = self.workspace()
+        if workspace is not None:
+            workspace.notes.show_note(note)
+
+    def _show_backups(self) -> None:
+        workspace = self.workspace()
+        if workspace is not None:
+            workspace.go("settings")
+            workspace.page("settings").show_backups()
+
+    def _end_watching(self) -> None:
+        self.idle.stop()
+        self._look_around.stop()
+        self._asking = False
+        self._told.clear()
 
     def _on_lock_requested(self, at_once: bool) -> None:
         if at_once:
@@ -248,16 +396,32 @@ class Session(QObject):
         workspace = self.workspace()
         if workspace is None or self.services is None:
             return True
+        self._why = ""
         if not workspace.flush(FLUSH_S) and not self._give_up(self.tr("Lock without them")):
             return False
         self._close()
         return True
 
-    def lock_hard(self) -> None:
-        """Hide the page at once and lock as soon as every word is stored (idle, panic)."""
+    def lock_hard(self, reason: str = "") -> None:
+        """Hide the page at once and lock as soon as every word is stored.
+
+        ``reason``: of ``idle`` or ``screen_lock``; empty for the panic key, of which the page that whoever comes in
+        may see says nothing.
+        """
         workspace = self.workspace()
+        self._why = reason
+        if self.services is None and self._pending is not None:
+            # A new journal whose recovery code is on show: unlocking it brings another code.
+            vault, self._pending = self._pending[0], None
+            self._wipe_scene()
+            self.show_unlock(self._locked_note())
+            vault.lock()
+            return
         if workspace is None or self.services is None:
             return
+        for other in QApplication.topLevelWidgets():
+            if other is not self.window and other.isVisible():
+                other.close()  # a question or a menu would stay in front, with words of the journal in it
         workspace.journal.flush()
         self._show_cover()
         self._try_lock_again()
@@ -307,24 +471,59 @@ class Session(QObject):
     def _close(self) -> None:
         """Take every word off the screen, then end what is open, then show the way back in."""
         services, self.services = self.services, None
-        self.idle.stop()
+        self._end_watching()
         self._wipe_scene()
         if services is None:
             return
-        sample = services.sample
-        if sample:
-            self.start_scene_after_sample()
-        else:
-            self.show_unlock()
         self.clipboard.empty()
         clipboard = QGuiApplication.clipboard()
         if clipboard.ownsClipboard():
             clipboard.clear()  # words copied from the journal do not outlive the lock
+        services.backups.stop()
+        if services.backups.running:
+            # A backup holds the journal for a moment yet; the page is hidden, and the window does not wait for it.
+            self._ending = services
+            self._show_cover()
+            self._cover_text.setText(self.tr("Locking… A backup is being ended."))
+            self._end.start()
+            return
+        self._closed(services)
+
+    def _end_when_free(self) -> None:
+        services = self._ending
+        if services is not None and services.backups.running:
+            return
+        self._end.stop()
+        self._ending = None
+        if services is not None:
+            self._closed(services)
+
+    def _closed(self, services: Services) -> None:
+        sample = services.sample
+        if sample:
+            self.start_scene_after_sample()
+        else:
+            self.show_unlock(self._locked_note())
         services.close()
         if self._scratch is not None and sample:
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = None
         gc.collect()
+
+    def _locked_note(self) -> str:
+        if self._why == IDLE:
+            minutes = self._frame.settings.value.lock_minutes
+            if minutes == 1:
+                return self.tr("Locked: nobody wrote for a minute.")
+            return self.tr("Locked: nobody wrote for {0} minutes.").format(minutes)
+        if self._why == REPLACED:
+            return self.tr(
+                "Locked: another program, most likely one that syncs, has put another copy of this journal in its "
+                "place. What you wrote here is kept beside it, and both are joined when you unlock."
+            )
+        if self._why == SLEPT:
+            return self.tr("Locked: the computer slept, or its clock was set.")
+        return self.tr("Locked: the screen was locked.") if self._why else ""
 
     def start_scene_after_sample(self) -> None:
         """Show where one was before the sample journal."""
@@ -351,12 +550,13 @@ class Session(QObject):
     def shutdown(self) -> None:
         """End everything that is open; called once when the application quits."""
         self.clipboard.empty()
-        self.idle.stop()
+        self._end_watching()
         self._retry.stop()
         workspace = self.workspace()
         if workspace is not None:
             workspace.journal.flush()
-        services, self.services = self.services, None
+        services, self.services = self.services or self._ending, None
+        self._end.stop()
         if services is not None:
             services.close()
         if self._pending is not None:
@@ -479,6 +679,7 @@ def run(
     session = Session(frame, journal or default_journal(), real_door())
     session.start()
     collector = Collector(session.idle)
+    QTimer.singleShot(LISTEN_AFTER_MS, session, session.listen_to_desktop)
     app.aboutToQuit.connect(session.shutdown)
     app.commitDataRequest.connect(session.store_words)
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from journal_app.ui import words
-from journal_app.ui.backups import facts_text, state_text
+from journal_app.ui.backups import facts_text, state_text, when
 from journal_app.ui.widgets import add_all, button, card, clear, label, line
 
 if TYPE_CHECKING:
@@ -72,14 +71,14 @@ class BackupList(QWidget):
         across.setSpacing(12)
         left = QVBoxLayout()
         left.setSpacing(2)
-        when = words.moment(backup.made_utc)
+        moment = when(backup)
         state = label(state_text(backup), "note" if backup.problem else "hint")
-        add_all(left, label(when), label(facts_text(backup), "hint"), state)
+        add_all(left, label(moment), label(facts_text(backup), "hint"), state)
         across.addLayout(left, 1)
         if self._chosen is not None and not backup.problem:
             choose = button(self.tr("Choose"), self._slot(backup, self._chosen))
             choose.setAccessibleName(
-                self.tr("Choose the backup of {0}, {1}, {2}").format(when, facts_text(backup), state.text())
+                self.tr("Choose the backup of {0}, {1}, {2}").format(moment, facts_text(backup), state.text())
             )
             choose.setProperty("backup", str(backup.path.name))
             across.addWidget(choose)

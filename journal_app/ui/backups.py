@@ -6,6 +6,7 @@ on the bridge (:class:`BackupsChanged`, :class:`BackupProgress`, :class:`BackupT
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -26,10 +27,13 @@ FIRST_S = 180.0
 """Seconds after unlock before the first look: opening a journal has other things to do."""
 AGAIN_S = 900.0
 """Seconds between two looks; whether a backup is due is decided in the vault."""
+EVERY_S = 20 * 3600.0
+"""Seconds from one round of care to the next while a journal stays open."""
 PAUSE_S = 20.0
 """Nobody has typed for this long when a backup begins."""
 YIELD_S = 0.02
 TICK_MS = 5_000
+_PAGES = re.compile(r"[Pp]ages? (\d[\d, ]*) (?:of|in) (\d+)")
 TOLD = "backups.told"
 """The private setting that names damaged backups the writer has been told of."""
 
@@ -177,6 +181,7 @@ class BackupKeeper(QObject):
         self.running = False
         if cycle is None or self._stopping.is_set():
             return
+        self._due_look = self._clock() + EVERY_S  # everything was looked at, whatever came of it
         self._bridge.post(BackupsChanged())
         if cycle.source_problems:
             self._bridge.post(BackupTrouble(source_text(cycle), source=True))
@@ -227,9 +232,18 @@ class BackupKeeper(QObject):
 # words -------------------------------------------------------------------------------------
 
 
+def _translated(text: str) -> str:
+    return QCoreApplication.translate("Vault", text)
+
+
 def day(backup: Backup) -> str:
     """Return when a backup was made, as a date in words."""
-    return words.moment(backup.made_utc, time=False)
+    return words.moment(backup.made_utc, time=False) or QCoreApplication.translate("Backups", "an unknown day")
+
+
+def when(backup: Backup) -> str:
+    """Return day and time of a backup."""
+    return words.moment(backup.made_utc) or QCoreApplication.translate("Backups", "an unknown day")
 
 
 def entries_text(count: int) -> str:
@@ -239,12 +253,24 @@ def entries_text(count: int) -> str:
     return QCoreApplication.translate("Backups", "{0} entries").format(QLocale().toString(count))
 
 
+def pages_of(problem: str) -> str:
+    """Return the pages that a problem names, as ``page 12 of 40``, or nothing when it names none."""
+    found = _PAGES.search(problem)
+    if found is None:
+        return ""
+    numbers, count = found.groups()
+    if "," in numbers:
+        return QCoreApplication.translate("Backups", "pages {0} of {1}").format(numbers, count)
+    return QCoreApplication.translate("Backups", "page {0} of {1}").format(numbers, count)
+
+
 def state_text(backup: Backup) -> str:
     """Return what is known of a backup: proved on a day, not proved yet, or damaged."""
     if backup.problem:
-        return QCoreApplication.translate("Backups", "Damaged: {0}").format(
-            QCoreApplication.translate("Vault", backup.problem)
-        )
+        pages = pages_of(backup.problem)
+        if pages:
+            return QCoreApplication.translate("Backups", "Damaged ({0})").format(pages)
+        return QCoreApplication.translate("Backups", "Damaged.") + " " + _translated(backup.problem)
     if not backup.proved_utc:
         return QCoreApplication.translate("Backups", "Not proved yet")
     return QCoreApplication.translate("Backups", "Proved on {0}").format(words.moment(backup.proved_utc, time=False))
@@ -265,15 +291,19 @@ def facts_text(backup: Backup) -> str:
 def damaged_text(damaged: Sequence[Backup], good: Backup | None) -> str:
     """Return what happened to backups, what is safe and which one is good."""
     first = damaged[0]
-    problem = QCoreApplication.translate("Vault", first.problem)
-    if len(damaged) == 1:
+    pages = pages_of(first.problem)
+    if len(damaged) > 1:
+        text = QCoreApplication.translate(
+            "Backups", "{0} backups are damaged, the newest of them that of {1}. Your journal is not touched."
+        ).format(len(damaged), day(first))
+    elif pages:
         text = QCoreApplication.translate(
             "Backups", "The backup of {0} is damaged ({1}). Your journal is not touched."
-        ).format(day(first), problem)
+        ).format(day(first), pages)
     else:
         text = QCoreApplication.translate(
-            "Backups", "{0} backups are damaged, the newest of them that of {1} ({2}). Your journal is not touched."
-        ).format(len(damaged), day(first), problem)
+            "Backups", "The backup of {0} is damaged. Your journal is not touched."
+        ).format(day(first))
     rest = (
         QCoreApplication.translate("Backups", "The one from {0} is good.").format(day(good))
         if good is not None
@@ -284,9 +314,13 @@ def damaged_text(damaged: Sequence[Backup], good: Backup | None) -> str:
 
 def source_text(cycle: Cycle) -> str:
     """Return what was found wrong with the open journal itself, and what helps."""
-    text = QCoreApplication.translate(
-        "Backups", "A check found damage in the journal itself ({0}). Nothing was changed."
-    ).format(", ".join(cycle.source_problems[:3]))
+    pages = [named for problem in cycle.source_problems[:3] if (named := pages_of(problem))]
+    if pages:
+        text = QCoreApplication.translate(
+            "Backups", "A check found damage in the journal itself ({0}). Nothing was changed."
+        ).format(", ".join(pages))
+    else:
+        text = QCoreApplication.translate("Backups", "A check found damage in the journal itself. Nothing was changed.")
     rest = (
         QCoreApplication.translate(
             "Backups",

@@ -16,7 +16,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from journal_app.ui import words
-from journal_app.ui.backups import entries_text
+from journal_app.ui.backups import entries_text, when
 from journal_app.ui.door import VaultDoor
 from journal_app.ui.main_window import MainWindow
 from journal_app.ui.services import Frame
@@ -130,8 +130,8 @@ class Recover(QObject):
         backup, self._restoring = self._restoring, None
         self._door.tries().right()
         self._wipe()
-        when = words.moment(backup.made_utc) if backup is not None else ""
-        note = self.tr("The backup of {0} is in place: {1}.").format(when, entries_text(done.entries))
+        made = when(backup) if backup is not None else ""
+        note = self.tr("The backup of {0} is in place: {1}.").format(made, entries_text(done.entries))
         if done.aside is not None:
             note += " " + self.tr("What was here before is kept in the folder “{0}”.").format(done.aside.name)
         self.finished.emit(note)

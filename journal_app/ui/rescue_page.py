@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from journal_app.ui import words
 from journal_app.ui.backup_list import BackupList
-from journal_app.ui.backups import entries_text
+from journal_app.ui.backups import entries_text, when
 from journal_app.ui.help_card import HelpPage
 from journal_app.ui.unlock_page import Secret, read_key_file
 from journal_app.ui.widgets import add_all, button, card, centred, label, row, scroll
@@ -255,8 +255,7 @@ class RestorePage(_Steps):
 
     def _choose(self, backup: Backup) -> None:
         self._backup = backup
-        when = words.moment(backup.made_utc)
-        self._title.setText(self.tr("Restore the backup of {0}?").format(when))
+        self._title.setText(self.tr("Restore the backup of {0}?").format(when(backup)))
         self._words.setText(
             self.tr(
                 "It holds {0}. What you have written after that is not in it. The journal as it is now, damaged or "
@@ -385,7 +384,7 @@ class RescuePage(_Steps):
         )
         self._offer.setText(
             self.tr("The backup of {0} is good and holds {1}. {2}")
-            .format(words.moment(self._good.made_utc), entries_text(self._good.entries), proved)
+            .format(when(self._good), entries_text(self._good.entries), proved)
             .strip()
         )
         self._restore.setEnabled(True)

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QProgressBar, QVBoxLayout, QWidget
 
 from journal_app.ui import words
 from journal_app.ui.backup_list import BackupList
-from journal_app.ui.backups import BackupFailed, BackupProgress, BackupsChanged, state_text
+from journal_app.ui.backups import BackupFailed, BackupProgress, BackupsChanged, state_text, when
 from journal_app.ui.services import Services
 from journal_app.ui.widgets import add_all, button, label, row
 from journal_app.vault.records import VaultError
@@ -80,9 +80,7 @@ class BackupsSection(QWidget):
         self._own.setVisible(self._folder.parent != self._services.vault.folder)
         good = [backup for backup in backups if not backup.problem]
         if good:
-            text = self.tr("The last good backup is of {0}. {1}.").format(
-                words.moment(good[0].made_utc), state_text(good[0])
-            )
+            text = self.tr("The last good backup is of {0}. {1}.").format(when(good[0]), state_text(good[0]))
         elif backups:
             text = self.tr("None of these backups is good. Your journal is not touched. Make one now.")
         else:
