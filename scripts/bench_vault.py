@@ -214,12 +214,10 @@ def queries(written: list[Written], count: int, seed: int = 3) -> Iterator[str]:
 
 def brute(written: list[Written], query: str, passes: Callable[[Written], bool] | None = None) -> list[str]:
     """Return the ids of all matches, newest first, by looking at every text."""
-    wanted = terms(query)
-    return [
-        entry.id
-        for entry in reversed(written)
-        if all(term in entry.folded for term in wanted) and (passes is None or passes(entry))
-    ]
+    found = written[::-1] if passes is None else [entry for entry in reversed(written) if passes(entry)]
+    for term in sorted(terms(query), key=len, reverse=True):
+        found = [entry for entry in found if term in entry.folded]
+    return [entry.id for entry in found]
 
 
 def bench_search(bench: Bench) -> dict[str, float]:

@@ -40,11 +40,16 @@ AFTER = 120
 """Characters of a snippet before and after the first match."""
 FEW = 300
 """Up to so many candidates are looked up one by one; more are met on the way from the newest entry back."""
+AT_ONCE = 50
+"""Texts read at once for snippets."""
 FOLD_VERSION = f"1:{unicodedata.unidata_version}"
 """Stored with the index; another one means that folded texts must be made again."""
 
 _QUERY = re.compile(r'"([^"]*)(?:"|$)|(\S+?)(?=["\s]|$)')
+_LINE_BREAK = re.compile("[\r\n\t\v\f\u2028\u2029\x85\x00]")
 _CHUNK = 1024
+_CLUSTER = 8
+"""Characters beyond a snippet's end that are looked at, for marks that belong to its last one."""
 
 # FTS5's plainest tokenizer keeps letters, digits and everything beyond ASCII. The rest of ASCII is
 # written in a corner of the last private plane; what lives there, and what UTF-8 has no form for,
@@ -182,7 +187,7 @@ class SearchIndex:
         if limit <= 0 or (not wanted and only is None):
             return []
         with self._db.snapshot():  # an entry must not move into the index between two looks
-            return [self._hit(*row, wanted) for row in self._found(wanted, limit, _conditions(only))]
+            return self._hits(self._found(wanted, limit, _conditions(only)), wanted)
 
     def _found(
         self, wanted: Sequence[str], limit: int, conditions: tuple[list[str], list[Any]]
@@ -226,12 +231,26 @@ class SearchIndex:
             (*values, limit),
         )
 
-    def _hit(self, number: int, entry_id: str, local_date: str, wanted: Sequence[str]) -> SearchHit:
-        row = self._db.row(
-            "SELECT e.text, s.folded FROM entry e JOIN search_text s ON s.entry = e.n WHERE e.n = ?", (number,)
-        )
-        snippet, spans = excerpt(from_bytes(row[0]), wanted, from_bytes(row[1])) if row else ("", ())
-        return SearchHit(entry_id, local_date, snippet, spans)
+    def _hits(self, found: list[tuple[int, str, str]], wanted: Sequence[str]) -> list[SearchHit]:
+        snippets: dict[int, tuple[str, tuple[tuple[int, int], ...]]] = {}
+        # A few at a time: texts may be long.
+        for at in range(0, len(found), AT_ONCE):
+            numbers = json.dumps([number for number, _, _ in found[at : at + AT_ONCE]])
+            if wanted:
+                rows = self._db.rows(
+                    "SELECT e.n, e.text, s.folded FROM json_each(?) c CROSS JOIN entry e ON e.n = c.value"
+                    " CROSS JOIN search_text s ON s.entry = e.n",
+                    (numbers,),
+                )
+            else:
+                rows = self._db.rows(
+                    "SELECT e.n, e.text, x'' FROM json_each(?) c CROSS JOIN entry e ON e.n = c.value", (numbers,)
+                )
+            for number, text, folded in rows:
+                snippets[number] = excerpt(from_bytes(text), wanted, from_bytes(folded))
+        return [
+            SearchHit(entry_id, local_date, *snippets.get(number, ("", ()))) for number, entry_id, local_date in found
+        ]
 
     def problems(self) -> list[str]:
         """Return what is wrong with the index (nothing, as a rule)."""
@@ -342,12 +361,15 @@ def excerpt(text: str, wanted: Sequence[str], folded: str | None = None) -> tupl
     if not wanted:
         return _one_line(text[: BEFORE + AFTER]), ()
     folded = fold(text) if folded is None else folded
-    # Most texts fold a character at a time, each to one: then places are the same in both.
-    kept = len(folded) == len(text) and folded == text.casefold()
     first = min((at for at in (folded.find(term) for term in wanted) if at >= 0), default=-1)
     if first < 0:
         return _one_line(text[: BEFORE + AFTER]), ()
-    start = first if kept else _original(text, first)
+    # Most texts fold a character at a time, and most characters to one: what need not be made again
+    # piece by piece is read from the folded text. Only the part up to the end of the snippet matters.
+    head = text[: first + AFTER + _CLUSTER]
+    near = head.casefold()
+    single = folded.startswith(near) and (len(head) == len(text) or _boundary(text[len(head)]))
+    start = _original_single(head, first) if single else _original(text, first)
     low = max(0, start - BEFORE)
     # Never begin or end inside a cluster: the marks would attach to nothing.
     while low > 0 and not _boundary(text[low]):
@@ -356,11 +378,16 @@ def excerpt(text: str, wanted: Sequence[str], folded: str | None = None) -> tupl
     while high < len(text) and not _boundary(text[high]):
         high += 1
     snippet = text[low:high]
-    spans = _spans_kept(snippet, folded[low:high], wanted) if kept else _spans(snippet, wanted)
-    return _one_line(snippet), spans
+    if single and len(near) == len(head):
+        near = near[low:high]
+    else:
+        near = snippet.casefold()
+        single = (single or near == fold(snippet)) and len(near) == len(snippet)
+    return _one_line(snippet), _spans_single(near, snippet, wanted) if single else _spans(snippet, wanted)
 
 
-def _spans_kept(snippet: str, folded: str, wanted: Sequence[str]) -> tuple[tuple[int, int], ...]:
+def _spans_single(folded: str, snippet: str, wanted: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """Return the same as :func:`_spans`, for a snippet that folds a character at a time, each to one."""
     found: list[tuple[int, int]] = []
     for term in wanted:
         at = folded.find(term)
@@ -408,6 +435,17 @@ def _merged(found: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     return tuple(merged)
 
 
+def _original_single(text: str, target: int) -> int:
+    """Return the same as :func:`_original`, for a text that folds a character at a time."""
+    if len(text[:target].casefold()) == target:
+        return target
+    low, high = 0, target  # no character folds to nothing, so the place is not behind the target
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if len(text[:middle].casefold()) <= target else (low, middle - 1)
+    return low
+
+
 def _original(text: str, target: int) -> int:
     """Return the place in ``text`` of folded character ``target``."""
     position = folded = 0
@@ -435,8 +473,5 @@ def _boundary(character: str) -> bool:
     return not ("\u1160" <= character <= "\u11ff" or unicodedata.category(character)[0] == "M")
 
 
-_LINE_BREAKS = str.maketrans(dict.fromkeys("\r\n\t\v\f\u2028\u2029\x85\x00", " "))
-
-
 def _one_line(text: str) -> str:
-    return text.translate(_LINE_BREAKS)
+    return _LINE_BREAK.sub(" ", text)
