@@ -224,7 +224,7 @@ def copy(
     try:
         with db.snapshot():
             found = schema.version(db)
-            inside, state = content(db, key), _state(db)
+            inside, state = content(db, key), _state(db, file)
             tell(0.3)
             db.copy_to(staged / DATABASE, key)
         tell(0.6)
@@ -307,14 +307,15 @@ def _feed(mac: hmac.HMAC, values: Iterable[Any]) -> None:
         mac.update(data)
 
 
-def _state(db: Connection) -> str:
+def _state(db: Connection, file: KeyFile) -> str:
     """Return what changes with every change that a backup would keep; cheap, and says nothing of the content."""
     tables = {row[0] for row in db.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
     sums = ["SELECT count(*), total(revision), max(modified_utc), total(length(deleted_utc)) FROM entry"]
     sums += [f"SELECT count(*), max(created_utc) FROM {name}" for name in ("correction", "image") if name in tables]
     sums += ["SELECT count(*), total(length(value)) FROM setting WHERE key <> 'reading.model'"]
     values = [db.row(statement) for statement in sums]
-    return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+    # The slots count, too: a backup from before a change of passphrase still opens with the old one.
+    return hashlib.sha256(repr(values).encode() + keys.encode(file)).hexdigest()[:16]
 
 
 # care -------------------------------------------------------------------------------------
@@ -348,7 +349,7 @@ def cycle(vault: Vault, *, now: datetime | None = None) -> Cycle:
         made = None
         newly_damaged = len(before) > len(found) - len(damaged)
         if not problems:
-            if good is None or newly_damaged or _changed(good, db):
+            if good is None or newly_damaged or _changed(good, db, vault.file):
                 made = copy(db, vault.key, vault.file, where, "day", now=now)
             else:
                 _prove_again(good.path, vault.key, where, now)
@@ -373,8 +374,8 @@ def _source_problems(vault: Vault, db: Connection) -> tuple[str, ...]:
     return () if sound else ("The structure of the journal file is damaged.",)
 
 
-def _changed(good: Backup, db: Connection) -> bool:
-    return _read_note(good.path).state != _state(db)
+def _changed(good: Backup, db: Connection, file: KeyFile) -> bool:
+    return _read_note(good.path).state != _state(db, file)
 
 
 def _check(path: Path, key: bytearray) -> None:
