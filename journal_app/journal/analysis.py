@@ -55,6 +55,9 @@ TYPING_PAUSE_S = 2.0
 MAX_CRASHES = 3
 """An entry that ends the model's process this often is left alone until it is edited."""
 
+INDEX_PAUSE_S = 0.05
+"""Between two steps that fill the search index: the writer's saves go first."""
+
 RECENT_REFLECTIONS = 12
 _RECENT_KEY = "reflections.recent"
 
@@ -272,6 +275,7 @@ class AnalysisService:
             waiting = store.pending(1)
             if not waiting:
                 self._on_event(AnalysisEvent("idle"))
+                self._index(store)
                 return True
             entry_id, revision = waiting[0]
             try:
@@ -284,6 +288,16 @@ class AnalysisService:
                 self._on_event(AnalysisEvent("model_error", entry_id, store.pending_count(), str(error)))
                 return False
         return True
+
+    def _index(self, store: Store) -> None:
+        """Move what waits into the search index, in small steps, until something else is to do."""
+        while not self._stopping.is_set() and not self._wake.is_set():
+            if (rest := self._pause - (self._clock() - self._typed_at)) > 0:
+                self._stopping.wait(min(rest, 0.25))
+            elif store.catch_up():
+                self._stopping.wait(INDEX_PAUSE_S)
+            else:
+                return
 
     def _crashed(self, store: Store, entry_id: str, revision: int, error: ModelCrashed) -> None:
         key = (entry_id, revision)

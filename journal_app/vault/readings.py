@@ -19,6 +19,10 @@ from journal_app.vault.search import SearchIndex
 INDEX_PER_ANALYSIS = 4
 """Fresh entries moved into the search index with each stored analysis (off the writer's thread)."""
 
+FRESH_ENOUGH = 16
+"""Entries that wait for the search index unharmed: the newest, which may well change again."""
+FEW_JOBS = 100
+
 VERDICTS = ("accept", "remove", "add", "not_me")
 
 _WAITING = (
@@ -70,8 +74,10 @@ class Readings:
 
     def pending(self, limit: int = 50) -> list[tuple[str, int]]:
         """Return ``(entry id, revision)`` waiting to be read, newest entry first."""
+        # Few jobs are looked up; of many, the newest entries are met first.
+        tables = "job j CROSS JOIN entry e" if self.pending_count() <= FEW_JOBS else "entry e CROSS JOIN job j"
         rows = self._db.rows(
-            "SELECT e.id, j.revision FROM job j JOIN entry e ON e.n = j.entry WHERE j.skipped IS NULL"
+            f"SELECT e.id, j.revision FROM {tables} ON e.n = j.entry WHERE j.skipped IS NULL"
             " ORDER BY e.local_date DESC, e.local_time DESC, e.n DESC LIMIT ?",
             (limit,),
         )
@@ -89,7 +95,7 @@ class Readings:
                 "UPDATE job SET skipped = ? WHERE entry = (SELECT n FROM entry WHERE id = ?) AND revision <= ?",
                 (reason, entry_id, revision),
             )
-            self._index.catch_up(INDEX_PER_ANALYSIS)
+            self._index.catch_up(INDEX_PER_ANALYSIS, FRESH_ENOUGH)
 
     def requeue_all(self) -> int:
         """Queue every entry that says something again (a new model); return how many."""
@@ -123,7 +129,7 @@ class Readings:
                 (row[0], row[1], json.dumps(body), analysis.vector, analysis.created_utc or stamp),
             )
             self._db.rows("DELETE FROM job WHERE entry = ?", (row[0],))
-            self._index.catch_up(INDEX_PER_ANALYSIS)
+            self._index.catch_up(INDEX_PER_ANALYSIS, FRESH_ENOUGH)
             return True
 
     def analysis(self, entry_id: str) -> Analysis | None:

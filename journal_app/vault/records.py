@@ -327,6 +327,13 @@ class Store(Protocol):
         """
         ...
 
+    def catch_up(self, limit: int = 8) -> int:
+        """Move up to ``limit`` entries into the search index, for idle moments; return how many.
+
+        Search is exact before and after; it only gets quicker. 0 means that there is nothing to do.
+        """
+        ...
+
     def all_tags(self) -> list[tuple[str, int]]: ...
 
     # analysis ----------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from journal_app.vault.connection import Connection
 from journal_app.vault.images import Images
-from journal_app.vault.readings import Readings
+from journal_app.vault.readings import FRESH_ENOUGH, Readings
 from journal_app.vault.records import (
     Analysis,
     Correction,
@@ -43,8 +43,6 @@ LOST_CHARACTERS = 20
 LOST_EVERY = timedelta(minutes=1)
 """A save that takes away this much of the text keeps the version before it, at most once a minute."""
 BIN_DAYS = 30
-FRESH_ENOUGH = 16
-"""Entries that may wait for the search index before a new entry moves some of them."""
 
 _COLUMNS = (
     "n, id, text, local_date, local_time, offset_minutes, created_utc, modified_utc, revision,"
@@ -263,7 +261,8 @@ class JournalStore:
     ) -> list[Entry]:
         """Return entries with ``start <= local_date <= end``, newest first; ``deleted``: those in the bin."""
         return self._entries(
-            f"WHERE deleted_utc IS {'NOT ' if deleted else ''}NULL AND local_date >= ? AND local_date <= ?"
+            f"INDEXED BY {'entry_binned' if deleted else 'entry_live'}"
+            f" WHERE deleted_utc IS {'NOT ' if deleted else ''}NULL AND local_date >= ? AND local_date <= ?"
             " ORDER BY local_date DESC, local_time DESC, n DESC LIMIT ?",
             (start or "", end or "9999-99-99", -1 if limit is None else limit),
         )
@@ -284,7 +283,7 @@ class JournalStore:
         span = (start or "", end or "9999-99-99")
         rows = self._db.rows(
             "SELECT e.n, e.id, e.local_date, e.local_time, e.words, e.valence, e.energy, e.for_therapist"
-            f" FROM entry e WHERE {where} ORDER BY e.local_date, e.local_time, e.n",
+            f" FROM entry e INDEXED BY entry_live WHERE {where} ORDER BY e.local_date, e.local_time, e.n",
             span,
         )
         tags: dict[int, list[str]] = {}
@@ -328,8 +327,8 @@ class JournalStore:
     def all_tags(self) -> list[tuple[str, int]]:
         """Return the writer's tags with the number of entries that bear them, most used first."""
         rows = self._db.rows(
-            "SELECT t.name, count(*) FROM tag t JOIN entry e ON e.n = t.entry WHERE e.deleted_utc IS NULL"
-            " GROUP BY t.name ORDER BY 2 DESC, 1"
+            "SELECT name, count(*) FROM tag WHERE entry NOT IN (SELECT n FROM entry WHERE deleted_utc IS NOT NULL)"
+            " GROUP BY name ORDER BY 2 DESC, 1"
         )
         return [(name, count) for name, count in rows]
 
