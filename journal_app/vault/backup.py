@@ -34,7 +34,8 @@ NOTE = "backup.json"
 PLACE = "backups.json"
 FORMAT = "quietpage-backup"
 PARTIAL = ".quietpage-new-"
-DAILY, WEEKLY, MONTHLY, SPECIAL = 7, 4, 12, 3
+DAILY, WEEKLY, MONTHLY, LATEST = 7, 4, 12, 3
+"""How many days, weeks and months keep their newest backup, and how many of the latest of each kind are kept anyway."""
 EVERY = timedelta(hours=20)
 """Less than a day, so that somebody who writes every evening has a backup of each."""
 SPARE = 1.1
@@ -165,7 +166,8 @@ def _described(path: Path) -> Backup:
     try:
         note = _read_note(path)
     except VaultError as error:
-        return Backup(path, "", "", 0, 0, 0, 0, 0, "", str(error))
+        made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        return Backup(path, _stamp(made), "", 0, 0, 0, 0, 0, "", str(error))
     problem = note.problem
     try:
         if (path / DATABASE).stat().st_size != note.bytes:
@@ -226,7 +228,10 @@ def copy(
             found = schema.version(db)
             inside, state = content(db, key), _state(db, file)
             tell(0.3)
-            db.copy_to(staged / DATABASE, key)
+            try:
+                db.copy_to(staged / DATABASE, key)
+            except VaultWriteError:
+                raise VaultWriteError(_BUT_SAFE) from None
         tell(0.6)
         with _writing():
             folders.write_key_files(staged, file)
@@ -337,9 +342,9 @@ def cycle(vault: Vault, *, now: datetime | None = None) -> Cycle:
     the journal itself has a problem.
     """
     where = place(vault.folder)
-    before = [b for b in listed(vault.folder) if not b.problem]
-    for backup in before:
-        _check(backup.path, vault.key)
+    for backup in listed(vault.folder):
+        if not backup.problem:
+            _check(backup.path, vault.key)
     found = listed(vault.folder)
     damaged = tuple(b for b in found if b.problem)
     good = next((b for b in found if not b.problem), None)
@@ -347,9 +352,8 @@ def cycle(vault: Vault, *, now: datetime | None = None) -> Cycle:
     try:
         problems = _source_problems(vault, db)
         made = None
-        newly_damaged = len(before) > len(found) - len(damaged)
         if not problems:
-            if good is None or newly_damaged or _changed(good, db, vault.file):
+            if good is None or good != found[0] or _changed(good, db, vault.file):
                 made = copy(db, vault.key, vault.file, where, "day", now=now)
             else:
                 _prove_again(good.path, vault.key, where, now)
@@ -416,9 +420,9 @@ def _thin(where: Path, backups: list[Backup]) -> None:
     Counted by backups, never by the clock: a clock that jumps ahead must not cost one.
     """
     sound = [b for b in backups if not b.problem and b.path.parent == where]
-    keep: set[Path] = {b.path for b in sound[:1]}
-    special = [b for b in sound if b.reason.startswith("before-")]
-    keep |= {b.path for b in special[:SPECIAL]}
+    keep: set[Path] = set()
+    for kind in ("day", "asked", "before-"):
+        keep |= {b.path for b in [b for b in sound if b.reason.startswith(kind)][:LATEST]}
     regular = [b for b in sound if not b.reason.startswith("before-")]
     for most, period in ((DAILY, _day), (WEEKLY, _week), (MONTHLY, _month)):
         newest: dict[str, Path] = {}

@@ -226,10 +226,11 @@ class Connection:
                 finally:
                     target.close()
             except sqlcipher.Error as error:
-                known = known_error(error)
-                if known is None:
-                    raise
-                raise known from None
+                # The copying itself fails without a code.
+                unreadable = "malformed" in str(error) or "not a database" in str(error)
+                raise known_error(error) or (
+                    DamagedVault(DAMAGED) if unreadable else VaultWriteError(CANNOT_WRITE)
+                ) from None
         if progress is not None:
             progress(1.0)
 
