@@ -95,7 +95,7 @@ def finish_swap(folder: Path) -> None:
             if (folder / name).exists():
                 if kept is not None:
                     os.replace(folder / name, kept / name)
-                else:
+                elif not source.exists():
                     (folder / name).unlink()
             if source.exists():
                 os.replace(source, folder / name)

@@ -400,10 +400,12 @@ def unlock(folder: Path, secret: str | bytes, *, despite_other: bool = False) ->
 
 def _unlock(folder: Path, secret: Secret, despite_other: bool) -> Vault:
     check_build()
-    folders.check_parts(folder)
+    if not (folder / folders.SWAP).exists():  # an exchange of files that was broken off may have all of them elsewhere
+        folders.check_parts(folder)
     guard = folders.take_lock(folder)
     try:
         folders.finish_swap(folder)
+        folders.check_parts(folder)
         folders.clear_stages(folder)
         if not despite_other:
             presence.check_elsewhere(folder, presence.device(), now())
