@@ -28,7 +28,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QMessageBox, QVBoxLayout, QW
 from journal_app import assets, private_process
 from journal_app.ui import i18n, words
 from journal_app.ui.backups import BackupTrouble
-from journal_app.ui.bridge import Bridge
+from journal_app.ui.bridge import Bridge, JournalDamaged
 from journal_app.ui.clipboard import BriefClipboard
 from journal_app.ui.code_pages import CONFIRMED
 from journal_app.ui.door import VaultDoor, real_door
@@ -365,13 +365,21 @@ class Session(QObject):
 
     def _on_event(self, event: object) -> None:
         if isinstance(event, BackupTrouble):
-            name = "damage" if event.source else "backup"
-            self._note(Note(name, event.text, self.tr("Show the backups"), self._show_backups))
+            self._note(Note("backup", event.text, self.tr("Show the backups"), self._show_backups))
+        elif isinstance(event, JournalDamaged):
+            self._note(Note("damage", event.text, self.tr("What can be done…"), self._see_damage))
 
     def _note(self, note: Note) -> None:
         workspace = self.workspace()
         if workspace is not None:
             workspace.notes.show_note(note)
+
+    def _see_damage(self) -> None:
+        """Lock, and show what can be done about a journal that is damaged in places."""
+        workspace = self.workspace()
+        text = workspace.notes.text("damage") if workspace is not None else ""
+        if self.lock() and self._ending is None:
+            self._recover.show_damage(DamagedVault(text), None)
 
     def _show_backups(self) -> None:
         workspace = self.workspace()

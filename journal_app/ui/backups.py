@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QCoreApplication, QLocale, QObject, QTimer
 
 from journal_app.ui import words
-from journal_app.ui.bridge import Bridge
+from journal_app.ui.bridge import Bridge, JournalDamaged
 from journal_app.vault.records import VaultError
 
 if TYPE_CHECKING:
@@ -52,10 +52,9 @@ class BackupProgress:
 
 @dataclass(frozen=True, slots=True)
 class BackupTrouble:
-    """Something a writer wants to know; ``source``: the journal itself, otherwise a backup."""
+    """Something about backups that a writer wants to know."""
 
     text: str
-    source: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +183,7 @@ class BackupKeeper(QObject):
         self._due_look = self._clock() + EVERY_S  # everything was looked at, whatever came of it
         self._bridge.post(BackupsChanged())
         if cycle.source_problems:
-            self._bridge.post(BackupTrouble(source_text(cycle), source=True))
+            self._bridge.post(JournalDamaged(source_text(cycle)))
         if cycle.damaged:
             self._tell_once(cycle)
 
@@ -324,11 +323,10 @@ def source_text(cycle: Cycle) -> str:
     rest = (
         QCoreApplication.translate(
             "Backups",
-            "The backup of {0} is good. Lock the journal and choose “Restore a backup”, or go on reading and export "
-            "what you need.",
+            "What you write is stored as before. The backup of {0} is good.",
         ).format(day(cycle.good))
         if cycle.good is not None
-        else QCoreApplication.translate("Backups", "Export what you need, and make a copy of the journal's folder.")
+        else QCoreApplication.translate("Backups", "What you write is stored as before; no good backup was found.")
     )
     return f"{text} {rest}"
 

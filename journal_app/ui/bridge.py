@@ -64,6 +64,13 @@ class EntryRead:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalDamaged:
+    """A part of the open journal cannot be read; ``text`` says what happened and what is safe."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReadingState:
     """What the reader is doing: ``idle``, ``reading``, ``off``, ``failed``; ``waiting`` entries are queued."""
 

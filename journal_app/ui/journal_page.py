@@ -15,7 +15,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QVBoxLayout, QWidg
 
 from journal_app.contract.tasks import CRISIS_LEVELS, CrisisLevel
 from journal_app.journal import safety
-from journal_app.ui.bridge import EntryGone, EntryRead, EntrySaved, Job, ReadingState
+from journal_app.ui import words
+from journal_app.ui.bridge import EntryGone, EntryRead, EntrySaved, Job, JournalDamaged, ReadingState
 from journal_app.ui.calendar import DayMark, MonthView
 from journal_app.ui.entry_list import EntryList, EntryModel
 from journal_app.ui.entry_view import EntryView
@@ -25,7 +26,7 @@ from journal_app.ui.saver import NewEntry, SaveFailed
 from journal_app.ui.services import Services
 from journal_app.ui.settings import Settings
 from journal_app.ui.widgets import button, label, row, tool
-from journal_app.vault.records import Entry, Mood, SearchHit, Store, VaultError
+from journal_app.vault.records import DamagedVault, Entry, Mood, SearchHit, Store, VaultError
 
 SIDEBAR_WIDTH = 280
 PAGE_MIN = 480
@@ -129,8 +130,18 @@ class JournalPage(QWidget):
             self._saver.flush(2.0)
         try:
             entry = self._store.entry(entry_id)
+        except DamagedVault:
+            self._services.bridge.post(
+                JournalDamaged(
+                    self.tr(
+                        "This entry cannot be read: a part of the journal is damaged. Nothing was changed, and what "
+                        "you write is stored as before."
+                    )
+                )
+            )
+            return
         except VaultError as error:
-            self._say(str(error))
+            self._say(words.said(error))
             return
         if entry is not None and entry.deleted_utc is None:
             self._revision = entry.revision

@@ -328,5 +328,5 @@ def rescued_text(brought: Rescue | None) -> str:
         text += " " + QCoreApplication.translate("Rescue", "Lost: {0}.").format(entries_text(brought.lost))
     pages = pages_text(Damage(brought.pages, brought.bad_pages))
     if pages:
-        text += " " + QCoreApplication.translate("Rescue", "Damaged is {0}.").format(pages)
+        text += " " + QCoreApplication.translate("Rescue", "Damaged: {0}.").format(pages)
     return text

@@ -360,9 +360,9 @@ class RescuePage(_Steps):
         """Name the damaged pages, where they are known."""
         pages = pages_text(damage) if damage is not None else ""
         if pages:
-            self._what.setText(self.tr("Damaged is {0}. Nothing was changed.").format(pages))
+            self._what.setText(self.tr("It is damaged ({0}). Nothing was changed.").format(pages))
         elif damage is not None and damage.log:
-            self._what.setText(self.tr("The last saves are damaged. Nothing was changed."))
+            self._what.setText(self.tr("Its last saves are damaged. Nothing was changed."))
 
     def show_backups(self, backups: Sequence[Backup]) -> None:
         """Offer the newest backup that is good."""

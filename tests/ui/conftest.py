@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from journal_app import system_libraries
+from journal_app.vault import rekey
 from journal_app.vault import vault as vaults
 from journal_app.vault.keys import KdfParams
 from tests.support.fake_reader import FakeReader
@@ -56,7 +57,10 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def door() -> ui.VaultDoor:
     return ui.VaultDoor(
-        vaults.exists, lambda place, secret: vaults.create(place, secret, kdf=KdfParams.fast()), vaults.unlock
+        vaults.exists,
+        lambda place, secret: vaults.create(place, secret, kdf=KdfParams.fast()),
+        vaults.unlock,
+        rotate=lambda place, secret, tell: rekey.rotate(place, secret, kdf=KdfParams.fast(), progress=tell),
     )
 
 
