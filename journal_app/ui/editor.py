@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Sequence
 
 from PySide6.QtCore import QMimeData, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QFontMetricsF,
+    QGuiApplication,
+    QInputMethodEvent,
     QKeyEvent,
     QMouseEvent,
     QResizeEvent,
@@ -18,7 +21,7 @@ from PySide6.QtGui import (
     QTextCursor,
     QTextDocument,
 )
-from PySide6.QtWidgets import QFrame, QTextEdit, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QTextEdit, QWidget
 
 from journal_app.ui.highlighter import BOX, ITEM, QUOTE, MarkdownHighlighter
 from journal_app.ui.theme import Theme, mix
@@ -29,6 +32,8 @@ TOP_MARGIN = 8
 BOTTOM_MARGIN = 12
 DOCUMENT_MARGIN = 4
 MEASURE_SAMPLE = "the quiet evening light on the kitchen table, and the bread still warm"
+LATE_S = 2.0
+"""For so long the input method may still bring a composition that was taken from it."""
 _LINE_BREAKS = str.maketrans({"\u2029": "\n", "\u2028": "\n"})
 
 
@@ -56,6 +61,7 @@ class Editor(QTextEdit):
         self._characters = characters
         self._loading = False
         self._marked: tuple[tuple[int, int], ...] = ()
+        self._taken, self._taken_at = "", 0.0
         self.document().setDocumentMargin(DOCUMENT_MARGIN)
         self.setFont(theme.writing_font())
         self._highlighter = MarkdownHighlighter(self.document(), theme)
@@ -65,6 +71,28 @@ class Editor(QTextEdit):
     def text(self) -> str:
         """Return the text exactly as typed (no-break spaces included), without a composition in progress."""
         return self.document().toRawText().translate(_LINE_BREAKS)
+
+    def finish_composition(self) -> None:
+        """Make text of a composition in progress (Hangul in mid-syllable): the writer has seen it on the page.
+
+        The input method is asked first. What it does not bring at once is taken from the page, and dropped when
+        it comes later.
+        """
+        method = QGuiApplication.inputMethod()
+        if self.hasFocus():
+            method.commit()
+        left = self.textCursor().block().layout().preeditAreaText()
+        if not left:
+            return
+        if self.hasFocus():
+            before = self.document().characterCount()
+            method.reset()
+            if self.document().characterCount() != before:
+                return  # some input methods bring it when they are told to forget it
+        done = QInputMethodEvent()
+        done.setCommitString(left)
+        QApplication.sendEvent(self, done)
+        self._taken, self._taken_at = left, time.monotonic()
 
     def load(self, text: str) -> None:
         """Show another text; undo does not reach behind it."""
@@ -140,6 +168,15 @@ class Editor(QTextEdit):
             return
         self.textCursor().insertText(source.text())
         self.ensureCursorVisible()
+
+    def inputMethodEvent(self, event: QInputMethodEvent) -> None:
+        """Take a composition once, though the input method may bring it again after it was taken from it."""
+        if self._taken and (event.commitString() or event.preeditString()):
+            again = event.commitString() == self._taken and time.monotonic() - self._taken_at < LATE_S
+            self._taken = ""
+            if again:
+                event = QInputMethodEvent(event.preeditString(), event.attributes())
+        super().inputMethodEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Continue lists and quotes on Return, wrap selections in emphasis."""

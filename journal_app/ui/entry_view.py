@@ -64,6 +64,7 @@ class EntryView(QWidget):
         self._when = ("", "", 0)
         self._handed = ""  # the text that was handed over last
         self._dirty = False
+        self._wiped = False
         self.editor = Editor(services.theme, services.settings.writing_width)
         self.editor.edited.connect(self._on_edited)
         self.editor.fitted.connect(self._on_fitted)
@@ -148,13 +149,17 @@ class EntryView(QWidget):
 
     def flush(self) -> None:
         """Finish a composition in progress (Hangul in mid-syllable) and hand everything over."""
-        if self.editor.hasFocus():
+        if self._wiped:
+            return
+        if self._tag_field.hasFocus():
             QGuiApplication.inputMethod().commit()
+        self.editor.finish_composition()
         self._commit_tag()
         self.save()
 
     def wipe(self) -> None:
-        """Forget every word on the page."""
+        """Forget every word on the page, which takes none from now on: a late one would replace what is stored."""
+        self._wiped = True
         for timer in (self._save_timer, self._cap_timer, self._pause_timer):
             timer.stop()
         self._dirty = False
@@ -529,6 +534,8 @@ class EntryView(QWidget):
         widget.style().polish(widget)
 
     def _on_edited(self) -> None:
+        if self._wiped:
+            return
         self._services.typing()
         self._save_timer.start()
         self._pause_timer.start()

@@ -68,7 +68,7 @@ def load(path: Path) -> Settings:
     """Read settings; a missing, damaged or odd value is replaced by its default."""
     try:
         raw: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return Settings()
     known: dict[str, Any] = {}
     for item in fields(Settings):
