@@ -329,8 +329,8 @@ class Session(QObject):
         self.services = None
         self._end_watching()
         self._wipe_scene()
-        self._recover.rotate(passphrase)
         services.close()
+        self._recover.rotate(passphrase)
 
     # while it is open --------------------------------------------------------------------
 

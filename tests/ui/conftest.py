@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import keyring
 import pytest
 
 from journal_app import system_libraries
@@ -13,6 +14,7 @@ from journal_app.vault import rekey
 from journal_app.vault import vault as vaults
 from journal_app.vault.keys import KdfParams
 from tests.support.fake_reader import FakeReader
+from tests.support.memory_keyring import MemoryKeyring
 
 collect_ignore_glob: list[str] = []
 if system_libraries.missing(window=False):
@@ -62,6 +64,15 @@ def door() -> ui.VaultDoor:
         vaults.unlock,
         rotate=lambda place, secret, tell: rekey.rotate(place, secret, kdf=KdfParams.fast(), progress=tell),
     )
+
+
+@pytest.fixture
+def ring() -> Iterator[MemoryKeyring]:
+    """A keyring of the test's own in the place of the system's."""
+    before, made = keyring.get_keyring(), MemoryKeyring()
+    keyring.set_keyring(made)
+    yield made
+    keyring.set_keyring(before)
 
 
 @pytest.fixture

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keyring
 import pytest
-from keyring.backend import KeyringBackend
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPushButton
 
@@ -22,37 +20,11 @@ from journal_app.vault import backup, presence
 from journal_app.vault import vault as vaults
 from journal_app.vault.keys import KdfParams
 from journal_app.vault.records import DamagedVault
+from tests.support.memory_keyring import MemoryKeyring
 from tests.ui.conftest import PASSPHRASE
 
 pytestmark = pytest.mark.gui
 SLOW = 20_000
-
-
-class MemoryKeyring(KeyringBackend):
-    """A keyring that forgets everything with the test."""
-
-    priority = 1
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kept: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.kept.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.kept[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        del self.kept[service, username]
-
-
-@pytest.fixture
-def ring() -> Iterator[MemoryKeyring]:
-    before, made = keyring.get_keyring(), MemoryKeyring()
-    keyring.set_keyring(made)
-    yield made
-    keyring.set_keyring(before)
 
 
 @pytest.fixture
@@ -421,6 +393,7 @@ def test_what_can_be_read_is_rescued_into_a_copy_that_cannot_be_changed(
     assert session.services.saver.flush(1.0)
     workspace.go("settings")
     assert workspace.page("settings").ways is None
+    assert not session.services.backups.back_up_now()
     session.services.saver.save_text(journal.view.key, "by another way")
     assert session.services.saver.flush(2.0), "a refusal for good is not tried again and again"
     assert session.lock()
