@@ -6,10 +6,12 @@ order. Two things can go wrong there, and this module notices both:
 - **Another computer has it open.** The mark names the computer (by a random number) and the moment; it is
   renewed every minute. A fresh mark of another computer stops an opening, until the writer says otherwise.
 - **A log beside a file that it does not belong to.** SQLite would copy the pages of any log it finds into the
-  file. Here the file changes only when the vault copies its log (never in passing), each time
-  with a new first page. The mark holds a hash of the first page that the log builds upon and, before a copy
-  begins, how far the log reaches. At opening a log is accepted if the file is the one it builds upon, or if the
-  log is whole (copying it once more changes nothing); otherwise it is moved aside and its words are read out.
+  file. Here the file changes only when the vault copies its log (never in passing), and the first thing in
+  each log is a new first page. The mark holds the log's identity (its salts), a hash of the first page of the file that
+  it builds upon and, before a copy begins, how far the log reaches. At opening a log is accepted if it is the one of
+  the mark and the file is the one it builds upon, or the one that copying it has made or begun to make (the first
+  page is copied first) and the log is whole: copying it once more changes nothing then. Any other log is moved
+  aside, and its words are read out.
 
 A journal without a mark was last closed by a version that left none; its log is accepted.
 """
@@ -47,11 +49,15 @@ _ELSEWHERE = (
 
 @dataclass(frozen=True, slots=True)
 class LogEnd:
-    """How far a log reached: its identity, its number of frames, and the running checksum of the last one."""
+    """How far a log reached: its identity, its number of frames, and the running checksum of the last one.
+
+    ``first_page``: SHA-256 of the newest first page in it, "" if it holds none.
+    """
 
     salts: str
     frames: int
     checksum: str
+    first_page: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,7 @@ class Mark:
         device: random number of the computer (and user) that wrote it.
         opened_utc, beat_utc: ISO 8601. is_open: whether the journal was open then.
         base: SHA-256 of the first page, as it lay on the disk, of the file that the log builds upon.
+        salts: identity of the log; "" before it is begun: a log found then is another's.
         end: the log as it was before it was copied into the file; None while it only grows.
     """
 
@@ -70,6 +77,7 @@ class Mark:
     beat_utc: str
     is_open: bool
     base: str
+    salts: str = ""
     end: LogEnd | None = None
 
 
@@ -99,7 +107,7 @@ def read(folder: Path) -> Mark | None:
         mark = Mark(**{**{k: said[k] for k in Mark.__slots__}, "end": end})
         datetime.fromisoformat(mark.beat_utc)
         return mark
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
 
@@ -126,45 +134,41 @@ def first_page(folder: Path) -> str:
         return hashlib.sha256(file.read(PAGE)).hexdigest()
 
 
-def log_end(folder: Path) -> LogEnd | None:
-    """Return how far the log reaches (frames of its present generation), or None if it is empty."""
+def log_end(folder: Path, most: int | None = None) -> LogEnd | None:
+    """Return how far the log reaches (frames of its present generation, ``most`` of them), or None if it is empty."""
     try:
         with (folder / WAL).open("rb") as file:
             head = file.read(_HEADER.size)
             if len(head) < _HEADER.size:
                 return None
             salts = head[16:24]
-            frames, checksum = 0, b""
-            while True:
+            frames, checksum, first = 0, b"", ""
+            while most is None or frames < most:
                 file.seek(_HEADER.size + frames * (_FRAME + PAGE))
                 frame = file.read(_FRAME)
                 if len(frame) < _FRAME or frame[8:16] != salts:
                     break
+                if frame[:4] == b"\0\0\0\1":
+                    first = hashlib.sha256(file.read(PAGE)).hexdigest()
                 frames, checksum = frames + 1, frame[16:24]
     except OSError:
         return None
-    return LogEnd(salts.hex(), frames, checksum.hex()) if frames else None
+    return LogEnd(salts.hex(), frames, checksum.hex(), first) if frames else None
 
 
 def log_belongs(folder: Path) -> bool:
     """Tell whether SQLite may read the log that lies in ``folder`` into the file beside it."""
-    now = log_end(folder)
     mark = read(folder)
-    if now is None or mark is None:
+    found = log_end(folder, 1)
+    if found is None or mark is None:
         return True
-    # Upon the file that it builds upon, any beginning of the log is an earlier moment of the same journal.
-    here = first_page(folder) == mark.base
-    if mark.end is None:
-        return mark.is_open and here
-    if now.salts != mark.end.salts:
+    if not mark.salts or found.salts != mark.salts:
         return False
-    return here or (now.frames >= mark.end.frames and _reaches(folder, mark.end))
-
-
-def _reaches(folder: Path, end: LogEnd) -> bool:
-    with folders.reading(), (folder / WAL).open("rb") as file:
-        file.seek(_HEADER.size + (end.frames - 1) * (_FRAME + PAGE) + 16)
-        return file.read(8).hex() == end.checksum
+    file = first_page(folder)
+    # Upon the file that it builds upon, any beginning of the log is an earlier moment of the same journal.
+    if file == mark.base:
+        return True
+    return mark.end is not None and file == mark.end.first_page and log_end(folder, mark.end.frames) == mark.end
 
 
 def move_log_aside(folder: Path) -> Path:
@@ -185,7 +189,8 @@ class Presence:
         self._folder = folder
         self._file = _identity(folder)
         stamp = _stamp(now)
-        self._mark = Mark(here, stamp, stamp, True, first_page(folder))
+        left = log_end(folder, 1)  # by a crash, and accepted: it goes on
+        self._mark = Mark(here, stamp, stamp, True, first_page(folder), left.salts if left else "")
         write(folder, self._mark)
 
     def notice(self, now: datetime) -> str:
@@ -208,13 +213,23 @@ class Presence:
         """Whether another file lies in the place of the open one."""
         return _identity(self._folder) != self._file
 
+    @property
+    def log_begun(self) -> bool:
+        """Whether the log has a beginning that the mark names; nothing else may be written before it has."""
+        return bool(self._mark.salts)
+
+    def begin_log(self) -> None:
+        """Name the log, whose first transaction (of no consequence) has just been written."""
+        begun = log_end(self._folder, 1)
+        self._put(salts=begun.salts if begun else "")
+
     def before_copy(self) -> None:
         """Note how far the log reaches, before it is copied into the file; nobody may write meanwhile."""
         self._put(end=log_end(self._folder))
 
     def after_copy(self) -> None:
         """Note the file as it is after its log was copied whole and emptied."""
-        self._put(base=first_page(self._folder), end=None)
+        self._put(base=first_page(self._folder), salts="", end=None)
 
     def leave(self, now: datetime) -> None:
         """Say that the journal is closed. What the log built upon stays noted: a late copy of it may turn up."""

@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,7 +63,7 @@ class Vault:
         self._file = file
         self._guard = guard
         self._mutex = threading.RLock()
-        self._gate = threading.RLock()
+        self._gate = _Gate(self._begin_log)
         self._connections: set[Connection] = set()
         self._locked = False
         self._commits = 0
@@ -246,14 +246,23 @@ class Vault:
                 return False
             return self._copy_log(self._presence)
 
+    def _begin_log(self) -> None:
+        """Before the first write into a fresh log: begin it with a new first page, and name it in the mark.
+
+        Copying the log then gives the file a first page of its own, by which its state is told from every other.
+        """
+        mark = self._presence
+        if mark is None or mark.log_begun:
+            return
+        with self._keeper.transaction(checking=True):
+            self._keeper.rows(f"PRAGMA application_id = {secrets.randbelow(2**31)}")
+        mark.begin_log()
+
     def _copy_log(self, mark: Presence) -> bool:
         if mark.replaced:
             return False
-        if presence.log_end(self.folder) is None:
+        if presence.log_end(self.folder, 1) is None:
             return True
-        with self._keeper.transaction(checking=True):
-            # Writes the first page anew, so that this state of the file has a hash of its own.
-            self._keeper.rows(f"PRAGMA application_id = {secrets.randbelow(2**31)}")
         with self._gate:
             mark.before_copy()
             row = self._keeper.row("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -281,9 +290,8 @@ class Vault:
             self._keep_replaced()
             return
         try:
-            with self._gate:
-                if not self._copied_at_end(mark):
-                    mark.before_copy()  # closing copies, too
+            if presence.log_end(self.folder, 1) is not None:
+                mark.before_copy()  # closing copies the log
         except VaultError:
             return  # the disk refuses even the note: the file is left open rather than half copied unsaid
         self._keeper.close()
@@ -291,17 +299,6 @@ class Vault:
             mark.leave(now())
         except VaultError:
             pass  # for three minutes another computer will ask before it opens
-
-    def _copied_at_end(self, mark: Presence) -> bool:
-        try:
-            end = presence.log_end(self.folder)
-            if end is None:
-                return True
-            with self._keeper.transaction(checking=True):
-                self._keeper.rows(f"PRAGMA application_id = {secrets.randbelow(2**31)}")
-        except VaultError:
-            pass
-        return False
 
     def _keep_replaced(self) -> None:
         """Write what is open as a copy beside the file that has taken its place; the next opening joins them."""
@@ -331,6 +328,30 @@ class Vault:
         self.lock()
 
 
+class _Gate:
+    """A lock that does something before it lets the first through; whoever holds it may take it again."""
+
+    def __init__(self, before: Callable[[], None]) -> None:
+        self._lock = threading.RLock()
+        self._before = before
+        self._depth = 0
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._depth += 1
+        if self._depth > 1:
+            return
+        try:
+            self._before()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        self._lock.release()
+
+
 def exists(folder: Path) -> bool:
     """Tell whether there is a journal, or any part of one, in ``folder``.
 
@@ -338,7 +359,7 @@ def exists(folder: Path) -> bool:
     there, and :func:`unlock` says what is wrong.
     """
     try:
-        return any((folder / name).exists() for name in (DATABASE, KEYS, KEYS_COPY))
+        return any((folder / name).exists() for name in (DATABASE, KEYS, KEYS_COPY, folders.SWAP))
     except OSError:
         return True
 
