@@ -12,7 +12,7 @@ import itertools
 import random
 import statistics
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -179,7 +179,7 @@ class Bench:
         self.vault.lock()
 
 
-def _reading(rng: random.Random, entry_id: str, feelings: list[str]) -> Analysis:
+def _reading(rng: random.Random, entry_id: str, feelings: Sequence[str]) -> Analysis:
     scores = {name: round(rng.random(), 4) for name in FEELINGS}
     return Analysis(
         entry_id, 1, "bench", "0" * 64, 1, True, "en",

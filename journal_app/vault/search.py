@@ -378,24 +378,25 @@ def excerpt(text: str, wanted: Sequence[str], folded: str | None = None) -> tupl
     while high < len(text) and not _boundary(text[high]):
         high += 1
     snippet = text[low:high]
-    if single and len(near) == len(head):
-        near = near[low:high]
-    else:
-        near = snippet.casefold()
-        single = (single or near == fold(snippet)) and len(near) == len(snippet)
-    return _one_line(snippet), _spans_single(near, snippet, wanted) if single else _spans(snippet, wanted)
+    near = near[low:high] if single and len(near) == len(head) else snippet.casefold()
+    if single or near == fold(snippet):
+        return _one_line(snippet), _spans_single(near, snippet, wanted)
+    return _one_line(snippet), _spans(snippet, wanted)
 
 
 def _spans_single(folded: str, snippet: str, wanted: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Return the same as :func:`_spans`, for a snippet that folds a character at a time, each to one."""
+    """Return the same as :func:`_spans`, for a snippet that folds a character at a time."""
+    kept, plain = len(folded) == len(snippet), snippet.isascii()
     found: list[tuple[int, int]] = []
     for term in wanted:
         at = folded.find(term)
         while at >= 0:
             low, high = at, at + len(term)
-            while low > 0 and not _boundary(snippet[low]):
+            if not kept:
+                low, high = _original_single(snippet, low), _original_single(snippet, high - 1) + 1
+            while not plain and low > 0 and not _boundary(snippet[low]):
                 low -= 1
-            while high < len(snippet) and not _boundary(snippet[high]):
+            while not plain and high < len(snippet) and not _boundary(snippet[high]):
                 high += 1
             found.append((low, high))
             at = folded.find(term, at + len(term))
