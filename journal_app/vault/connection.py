@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sqlcipher3 import dbapi2
 
@@ -64,6 +64,25 @@ def known_error(error: Exception) -> VaultError | None:
     return None
 
 
+class Gate(Protocol):
+    """Lets one transaction through at a time."""
+
+    def writing(self) -> AbstractContextManager[object]:
+        """Enter for a transaction that writes."""
+        ...
+
+    def checking(self) -> AbstractContextManager[object]:
+        """Enter for one that only keeps others out."""
+        ...
+
+
+class _Open:
+    def writing(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    checking = writing
+
+
 class Connection:
     """A connection for the calling thread. Rows are tuples."""
 
@@ -73,7 +92,7 @@ class Connection:
         key: bytes | bytearray,
         on_close: Callable[[Connection], None] | None = None,
         *,
-        gate: AbstractContextManager[object] | None = None,
+        gate: Gate | None = None,
         after_commit: Callable[[], None] | None = None,
         read_only: bool = False,
         any_thread: bool = False,
@@ -84,7 +103,7 @@ class Connection:
             path: of a file that exists; it is never created or changed here.
             key: copied by SQLCipher.
             on_close: called once, with this connection.
-            gate: held during every transaction, so that whoever holds it knows that nobody writes.
+            gate: passed by every transaction, so that whoever holds it knows that nobody writes.
             after_commit: called after each transaction, when the gate is free again.
             read_only: refuse every transaction that would write.
             any_thread: whether threads may take turns; otherwise only the one that opens it may use it.
@@ -94,7 +113,7 @@ class Connection:
         self._lock = threading.RLock()
         self._thread = None if any_thread else threading.get_ident()
         self._on_close = on_close
-        self._gate = gate or nullcontext()
+        self._gate = gate or _Open()
         self._after_commit = after_commit
         self.read_only = read_only
         self._closed = False
@@ -181,7 +200,7 @@ class Connection:
                 return
             if self.read_only and not checking:
                 raise ReadOnlyVault(READ_ONLY)
-            with self._gate:
+            with self._gate.checking() if checking else self._gate.writing():
                 self.rows("BEGIN IMMEDIATE")
                 self._depth = 1
                 try:

@@ -70,12 +70,18 @@ def swap(folder: Path, staged: Path, aside: str | None) -> None:
     finish_swap(folder)
 
 
+def swap_pending(folder: Path) -> bool:
+    """Tell whether an exchange of files was decided and not ended."""
+    with reading():
+        return (folder / SWAP).exists()
+
+
 def finish_swap(folder: Path) -> None:
     """End an exchange of files that was decided; does nothing where there is none."""
+    if not swap_pending(folder):
+        return
     note = folder / SWAP
     with reading():
-        if not note.exists():
-            return
         try:
             said = json.loads(note.read_bytes())
             staged, aside = str(said["stage"]), said["aside"]

@@ -14,7 +14,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -263,7 +263,7 @@ class Vault:
             return False
         if presence.log_end(self.folder, 1) is None:
             return True
-        with self._gate:
+        with self._gate.checking():
             mark.before_copy()
             row = self._keeper.row("PRAGMA wal_checkpoint(TRUNCATE)")
             if row is None or row[0]:
@@ -329,27 +329,22 @@ class Vault:
 
 
 class _Gate:
-    """A lock that does something before it lets the first through; whoever holds it may take it again."""
+    """Lets one transaction through at a time, and does something before the first that writes."""
 
     def __init__(self, before: Callable[[], None]) -> None:
         self._lock = threading.RLock()
         self._before = before
-        self._depth = 0
 
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        self._depth += 1
-        if self._depth > 1:
-            return
-        try:
+    def checking(self) -> AbstractContextManager[object]:
+        """Return what keeps every transaction out; whoever is inside may enter again."""
+        return self._lock
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keep every other transaction out, and see to it that the log is begun."""
+        with self._lock:
             self._before()
-        except BaseException:
-            self.__exit__()
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        self._depth -= 1
-        self._lock.release()
+            yield
 
 
 def exists(folder: Path) -> bool:
@@ -421,7 +416,7 @@ def unlock(folder: Path, secret: str | bytes, *, despite_other: bool = False) ->
 
 def _unlock(folder: Path, secret: Secret, despite_other: bool) -> Vault:
     check_build()
-    if not (folder / folders.SWAP).exists():  # an exchange of files that was broken off may have all of them elsewhere
+    if not folders.swap_pending(folder):  # an exchange of files that was broken off may have all of them elsewhere
         folders.check_parts(folder)
     guard = folders.take_lock(folder)
     try:

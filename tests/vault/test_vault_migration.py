@@ -93,7 +93,12 @@ def test_a_migration_that_fails_leaves_the_old_journal(old, monkeypatch, where):
     with pytest.raises(VaultWriteError):
         vault.unlock(old, PASSPHRASE)
     monkeypatch.undo()
-    assert (old / vault.DATABASE).read_bytes() == before
+    db = Connection(old / vault.DATABASE, keys.open_key(folders.read_key_files(old), PASSPHRASE))
+    assert schema.version(db) == 1
+    assert db.rows("SELECT count(*) FROM entry") == [(3,)]
+    db.close()
+    if where == "copy":
+        assert (old / vault.DATABASE).read_bytes() == before
     with vault.unlock(old, PASSPHRASE) as opened:
         assert len(opened.store().entries()) == 3
 
