@@ -2,7 +2,8 @@
 
 Looks: light, dark, contrast, korean, scale200. Each look runs in a process of its own, because scale
 and language are set when Qt starts. Works without a display. Another size than the default goes into
-a folder of its own; ``--docs`` writes the two pictures of the README into docs/pictures instead.
+a folder of its own; ``--docs`` writes the two pictures of the README into docs/pictures instead;
+``--doors`` takes only what stands around the journal (unlock, keys, backups, damage), without a reader.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "screenshots"
@@ -29,6 +31,7 @@ KOREAN_TEXT = (
     "- [x] 어머니께 전화하기\n- [ ] 빵 반죽 해 두기\n\n> 천천히 가도 괜찮다고, 나에게 말해 주었다.\n\n"
     "집에 돌아와 따뜻한 차를 마셨다. 내일은 조금 일찍 일어나 보려고 한다.\n"
 )
+PASSPHRASE = "four words of a picture"
 HEAVY_TEXT = "I want to die tonight. I do not know whom to tell."
 READ_SECONDS = 120.0
 if TYPE_CHECKING:
@@ -76,7 +79,125 @@ def most_to_show(store: Store) -> Entry:
     return max(store.entries(limit=16), key=worth)
 
 
-def take(look: str, width: int, height: int, out: Path, *, docs: bool = False) -> None:
+def make_backups(vault: Any, folder: Path) -> None:
+    """Make backups of some days, one of them damaged."""
+    from journal_app.vault import backup
+    from journal_app.vault import vault as vaults
+
+    now = datetime.now().astimezone()
+    for days in (31, 9, 3, 2, 1):
+        made = backup.make(vault, reason="asked" if days == 2 else "day", now=now - timedelta(days=days))
+        store = vault.store()
+        store.new_entry(f"Written {days} days ago.")
+        store.close()
+        if days == 1:
+            data = bytearray((made.path / vaults.DATABASE).read_bytes())
+            data[12 * 4096 - 100] ^= 1
+            (made.path / vaults.DATABASE).write_bytes(data)
+    backup.cycle(vault)
+
+
+def take_doors(session: Any, opened: Any, folder: Path, picture: Callable[[str], None]) -> None:
+    """Take what stands around the journal; it is open at the beginning and locked at the end."""
+    from PySide6.QtWidgets import QApplication
+
+    from journal_app.ui.backups import damaged_text
+    from journal_app.ui.notes import Note
+    from journal_app.ui.recover import merged_text
+    from journal_app.ui.rescue_page import RescuePage
+    from journal_app.ui.unlock_page import UnlockPage
+    from journal_app.vault import backup
+    from journal_app.vault.merge import MergeReport
+    from journal_app.vault.records import DamagedVault, OpenElsewhere, WrongPassphrase
+    from journal_app.vault.salvage import Damage
+
+    make_backups(opened, folder)
+    session.open(opened, place="settings")
+    workspace = session.workspace()
+    settings = workspace.page("settings")
+    settle(lambda: bool(settings.ways.keyring.about.text()), 10)
+    settle(lambda: "backup" in settings.backups._summary.text(), 5)
+    settle(seconds=0.5)
+    picture("settings-keys")
+    settings.ways._rotate.click()
+    settings._area.ensureWidgetVisible(settings.ways, 0, 40)
+    picture("settings-new-key")
+    settings.ways._change.click()
+    settings.ways._ask.go.click()
+    settings._area.ensureWidgetVisible(settings.ways.passphrase, 0, 40)
+    picture("settings-passphrase")
+    settings.ways._ask.cancel.click()
+    settings._area.verticalScrollBar().setValue(settings.backups.parentWidget().y() - 16)
+    picture("settings-backups")
+    settings._show_code("K7QF-2MXA-9TLP-R4HW-6ZBN-C3VD-8YJE")
+    picture("settings-code")
+    settings._end_code(confirmed=False)
+    listed = backup.listed(folder)
+    damaged = [made for made in listed if made.problem]
+    good = next(made for made in listed if not made.problem)
+    workspace.go("journal")
+    workspace.notes.show_note(
+        Note("backup", damaged_text(damaged, good), session.tr("Show the backups"), session._show_backups)
+    )
+    workspace.notes.show_note(Note("merged", merged_text(MergeReport(3, 1, 0, 0, 1))))
+    picture("notes")
+    session._why = "replaced"
+    session._close()
+    picture("unlock-replaced")
+    page = UnlockPage(session._frame.settings.value.country, key_file=True, keyring=True)
+    session.window.show_scene(page)
+    page.activated()
+    page.failed(WrongPassphrase(), 8)
+    picture("unlock-waiting")
+    page.wait(0)
+    page.failed(OpenElsewhere())
+    picture("unlock-elsewhere")
+    session._recover.show_restore()
+    settle(seconds=1.0)
+    picture("restore")
+    session.window.scene().choose(good)
+    session.window.scene().failed(session._recover._failure(WrongPassphrase()))
+    picture("restore-chosen")
+    session._recover.show_damage(DamagedVault("The journal file is damaged."), None)
+    rescue = session.window.scene()
+    assert isinstance(rescue, RescuePage)
+    settle(rescue._restore.isEnabled, 5)
+    rescue.show_damage(Damage(412, (12, 13)))
+    picture("damage")
+    rescue._to_form.click()
+    settle(seconds=0.2)
+    rescue.working()
+    picture("damage-rescue")
+    rescue.wipe()
+    assert QApplication.instance() is not None
+
+
+def take_rescued(session: Any, folder: Path, passphrase: str, picture: Callable[[str], None]) -> None:
+    """Damage the journal, rescue it, and show the copy."""
+    from journal_app.vault import salvage
+    from journal_app.vault import vault as vaults
+
+    data = bytearray((folder / vaults.DATABASE).read_bytes())
+    for page in (40, 41):
+        data[page * 4096 + 100] ^= 1
+    (folder / vaults.DATABASE).write_bytes(data)
+    target = folder.parent / "journal-rescued-2025-11-20"
+    brought = salvage.rescue(folder, passphrase, target)
+    session.open(vaults.unlock(target, passphrase), rescue=brought)
+    settle(lambda: bool(session.workspace().journal.view.editor.text()), 10)
+    picture("rescued")
+    session.workspace().go("settings")
+    settle(seconds=0.5)
+    picture("rescued-settings")
+    session.lock()
+    share = session._recover
+    share._door = replace(share._door, rotate=lambda *_arguments: time.sleep(3))
+    share.rotate("")
+    share._bar.setValue(420)
+    picture("new-key")
+
+
+def take(look: str, width: int, height: int, out: Path, *, docs: bool = False, doors: bool = False) -> None:
     """Take the pictures of one look in this process into ``out``; with ``docs`` those of the README alone."""
     from journal_app.journal import sample
     from journal_app.ui import app as ui
@@ -116,7 +237,7 @@ def take(look: str, width: int, height: int, out: Path, *, docs: bool = False) -
         picture("first-run-code")
         first.code._to_back_typing()
         picture("first-run-groups")
-    opened, _code = vault.create(scratch / "journal", "four words of a picture")
+    opened, _code = vault.create(scratch / "journal", PASSPHRASE)
     store = opened.store()
     sample.fill(store, date.today())
     if look == "korean":
@@ -125,6 +246,11 @@ def take(look: str, width: int, height: int, out: Path, *, docs: bool = False) -
     session.show_unlock()
     if not docs:
         picture("unlock")
+        if doors:
+            take_doors(session, opened, scratch / "journal", picture)
+            take_rescued(session, scratch / "journal", PASSPHRASE, picture)
+            session.shutdown()
+            return
     session.open(opened)
     workspace = session.workspace()
     services = session.services
@@ -170,6 +296,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--look", choices=LOOKS)
     parser.add_argument("--size", default=SIZE, help="window size, for example 1024x700")
+    parser.add_argument("--doors", action="store_true", help="unlock, keys, backups and damage alone")
     parser.add_argument("--docs", action="store_true", help="the pictures of the README, light")
     arguments = parser.parse_args()
     width, height = (int(part) for part in arguments.size.split("x"))
@@ -180,7 +307,7 @@ def main() -> int:
             take("light", width, height, Path(folder), docs=True)
         return 0
     if arguments.look:
-        take(arguments.look, width, height, out)
+        take(arguments.look, width, height, out, doors=arguments.doors)
         return 0
     failed = 0
     for look in LOOKS:
@@ -189,6 +316,7 @@ def main() -> int:
         if look == "scale200":
             environment["QT_SCALE_FACTOR"] = "2"
         command = [sys.executable, __file__, "--look", look, "--size", arguments.size]
+        command += ["--doors"] if arguments.doors else []
         failed += subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode != 0
     return 1 if failed else 0
 

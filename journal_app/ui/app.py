@@ -111,7 +111,7 @@ class Session(QObject):
             handle.installEventFilter(self.idle)
 
     def listen_to_desktop(self) -> None:
-        """Lock when the desktop says that the computer is to sleep or that the screen was locked; after the first page."""
+        """Lock when the desktop says that the computer is to sleep or the screen was locked; after the first page."""
         try:
             from journal_app.ui.screen_lock import ScreenWatch, session_bus, system_bus
         except ImportError:

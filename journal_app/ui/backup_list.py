@@ -71,15 +71,16 @@ class BackupList(QWidget):
         across.setSpacing(12)
         left = QVBoxLayout()
         left.setSpacing(2)
-        moment = when(backup)
-        state = label(state_text(backup), "note" if backup.problem else "hint")
-        add_all(left, label(moment), label(facts_text(backup), "hint"), state)
+        moment, facts, state = when(backup), facts_text(backup), state_text(backup)
+        left.addWidget(label(moment))
+        if backup.problem:
+            add_all(left, label(facts, "hint"), label(state, "note"))
+        else:
+            left.addWidget(label(f"{facts}  ·  {state}", "hint"))
         across.addLayout(left, 1)
         if self._chosen is not None and not backup.problem:
             choose = button(self.tr("Choose"), self._slot(backup, self._chosen))
-            choose.setAccessibleName(
-                self.tr("Choose the backup of {0}, {1}, {2}").format(moment, facts_text(backup), state.text())
-            )
+            choose.setAccessibleName(self.tr("Choose the backup of {0}, {1}, {2}").format(moment, facts, state))
             choose.setProperty("backup", str(backup.path.name))
             across.addWidget(choose)
         return made

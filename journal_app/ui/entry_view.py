@@ -245,11 +245,11 @@ class EntryView(QWidget):
     def _close_to_changes(self) -> None:
         """Show a rescued copy: everything can be read, nothing looks as if it could be changed."""
         self.editor.close_to_changes()
-        for widget in (self._date, self._energy, *self._mood_buttons):
+        for widget in (self._date, self._energy):
             widget.setEnabled(False)
         self._date.setToolTip("")
-        self._more.hide()
-        self._tag_field.hide()
+        for widget in (self._more, self._tag_field, *self._mood_buttons):
+            widget.hide()
 
     def _make_menu(self) -> QMenu:
         menu = QMenu(self)
@@ -448,7 +448,7 @@ class EntryView(QWidget):
 
     def _show_status(self) -> None:
         begun = self.entry_id() is not None
-        text = "" if not begun else self.tr("writing") if self._dirty else self.tr("saved")
+        text = "" if not begun or self._services.read_only else self.tr("writing") if self._dirty else self.tr("saved")
         if self._saver.failing:
             return
         if self._status.property("role") != "hint":
@@ -460,7 +460,7 @@ class EntryView(QWidget):
         chosen = self._mood.valence if self._mood else 0
         for made in self._mood_buttons:
             made.setChecked(int(made.property("level")) == chosen)
-        none = "" if self._services.read_only else self.tr("optional")
+        none = self.tr("not given") if self._services.read_only else self.tr("optional")
         self._mood_word.setText(words.valence(chosen) if chosen else none)
         self._energy.setVisible(bool(chosen))
         level = self._mood.energy if self._mood else None

@@ -21,7 +21,7 @@ from journal_app.ui.calendar import DayMark, MonthView
 from journal_app.ui.entry_list import EntryList, EntryModel
 from journal_app.ui.entry_view import EntryView
 from journal_app.ui.help_card import LEVELS, OWN_HELP, country_of, language_of
-from journal_app.ui.reading_panel import PANEL_WIDTH, ReadingPanel, panel_state
+from journal_app.ui.reading_panel import PANEL_WIDTH, PanelState, ReadingPanel, panel_state
 from journal_app.ui.saver import NewEntry, SaveFailed
 from journal_app.ui.services import Services
 from journal_app.ui.settings import Settings
@@ -476,6 +476,9 @@ class JournalPage(QWidget):
         library = self._services.library
         if analysis is not None and analysis.reflection_id and library is not None:
             reflection = library.by_id(analysis.reflection_id, language_of(self.view.editor.text()[:2000]))
+        if self._services.read_only and analysis is None:
+            self.panel.show_state(PanelState("copy"))
+            return
         current = self._revision + 1 if self.view.unsaved else self._revision
         self.panel.show_state(
             panel_state(
@@ -484,7 +487,7 @@ class JournalPage(QWidget):
                 reading_on=self._services.settings.read_entries,
                 read_me=self.view.read_me,
                 begun=entry_id is not None,
-                installed=self._services.reader is not None,
+                installed=self._services.reader is not None or self._services.read_only,
                 current_revision=current,
                 reflection=reflection,
                 failure=self._failure,

@@ -37,7 +37,8 @@ class PanelState:
 
     Attributes:
         state: ``empty`` (no entry), ``off`` (reading switched off), ``private`` (this entry is not
-            read), ``missing`` (no model is installed), ``waiting``, ``failed``, ``short``, ``language``, ``read``.
+            read), ``missing`` (no model is installed), ``copy`` (rescued, never read), ``waiting``, ``failed``,
+            ``short``, ``language``, ``read``.
         fresh: whether the analysis is of the text as it stands, so that its sentences can be shown.
     """
 
@@ -272,6 +273,7 @@ class ReadingPanel(QWidget):
             "empty": self.tr("When you pause, what the reading finds appears here. There is no hurry."),
             "off": self.tr("Reading is off. You can switch it on in Settings."),
             "private": self.tr("This entry is not read, as you asked."),
+            "copy": self.tr("A rescued copy is not read by the model."),
             "missing": self.tr("No model is installed, so nothing is estimated. Your writing is not affected."),
             "waiting": self.tr("This entry waits to be read."),
             "short": self.tr("There are too few words here to read anything into them."),

@@ -199,7 +199,7 @@ class RestorePage(_Steps):
         inner.addStretch(1)
         inner = self._column()
         inner.addStretch(2)
-        self._title = label("", "title")
+        self._title = label(self.tr("Restore this backup?"), "title")
         self._words = label("", "prose")
         self._form = _SecretForm(self.tr("Passphrase or recovery code of that backup"), self.tr("Restore it"))
         self._form.given.connect(self._on_given)
@@ -255,12 +255,11 @@ class RestorePage(_Steps):
 
     def _choose(self, backup: Backup) -> None:
         self._backup = backup
-        self._title.setText(self.tr("Restore the backup of {0}?").format(when(backup)))
         self._words.setText(
             self.tr(
-                "It holds {0}. What you have written after that is not in it. The journal as it is now, damaged or "
-                "not, is moved into a folder of its own and kept."
-            ).format(entries_text(backup.entries))
+                "It was made on {0} and holds {1}. What you have written after that is not in it. The journal as it is "
+                "now, damaged or not, is moved into a folder of its own and kept."
+            ).format(when(backup), entries_text(backup.entries))
         )
         self._form.wipe()
         self._form.say("")
@@ -315,6 +314,7 @@ class RescuePage(_Steps):
         self._restore.setMinimumHeight(40)
         self._restore.setEnabled(False)
         others = button(self.tr("Show all backups"), self._ask_list, "link")
+        self._others: list[QWidget] = [self._restore, others]
         line = row(12)
         line.addWidget(self._restore)
         line.addWidget(others)
@@ -337,8 +337,11 @@ class RescuePage(_Steps):
         self._to_form.setMinimumHeight(40)
         line = row(12)
         line.addWidget(self._to_form)
+        self._others.append(self._to_form)
         if rescued:
-            line.addWidget(button(self.tr("Open the copy rescued on {0}").format(rescued), self._open_earlier, "link"))
+            earlier = button(self.tr("Open the copy rescued on {0}").format(rescued), self._open_earlier, "link")
+            self._others.append(earlier)
+            line.addWidget(earlier)
         line.addStretch(1)
         inside.addLayout(line)
         self._form = _SecretForm(self.tr("Passphrase or recovery code"), self.tr("Rescue"))
@@ -360,7 +363,7 @@ class RescuePage(_Steps):
         """Name the damaged pages, where they are known."""
         pages = pages_text(damage) if damage is not None else ""
         if pages:
-            self._what.setText(self.tr("It is damaged ({0}). Nothing was changed.").format(pages))
+            self._what.setText(self.tr("What cannot be read: {0}. Nothing was changed.").format(pages))
         elif damage is not None and damage.log:
             self._what.setText(self.tr("Its last saves are damaged. Nothing was changed."))
 
@@ -396,10 +399,15 @@ class RescuePage(_Steps):
 
     def working(self) -> None:
         """Say that the rescue goes on."""
+        for widget in self._others:
+            widget.setEnabled(False)
         self._form.busy(True, self.tr("Reading page by page. This can take a minute."))
 
     def failed(self, text: str) -> None:
         """Say why nothing was rescued."""
+        for widget in self._others:
+            widget.setEnabled(True)
+        self._restore.setEnabled(self._good is not None)
         self._form.busy(False, text)
         self._form.field.setFocus()
         self._form.field.selectAll()

@@ -178,11 +178,13 @@ class SettingsPage(QWidget):
     # reading -----------------------------------------------------------------------------
 
     def _make_reading(self, column: QVBoxLayout) -> None:
+        self._model, self._progress = label("", "quiet"), label("", "hint")
+        if self._services.read_only:
+            column.addWidget(label(self.tr("A rescued copy is not read by the model.")))
+            return
         self._reading = QCheckBox(self.tr("Read my entries, on this computer"))
         self._reading.setChecked(self._services.settings.read_entries)
         self._reading.toggled.connect(self._on_reading)
-        self._model = label("", "quiet")
-        self._progress = label("", "hint")
         add_all(
             column,
             self._reading,

@@ -27,7 +27,8 @@ BYTES_A_SECOND = 25e6
 class _Question:
     """What is asked before a key is changed.
 
-    ``secret``: the passphrase has to be typed; ``renew``: a new one too. ``act`` is given what was typed.
+    ``secret``: the passphrase has to be typed; ``renew``: a new one too; ``code``: the recovery code will do as well.
+    ``act`` is given what was typed.
     """
 
     text: str
@@ -35,6 +36,7 @@ class _Question:
     act: Callable[[str], object]
     secret: bool = True
     renew: bool = False
+    code: bool = True
 
 
 class _Ask(QWidget):
@@ -43,8 +45,9 @@ class _Ask(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._question: _Question | None = None
+        self._from: QWidget | None = None
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 4, 0, 8)
+        column.setContentsMargins(0, 8, 0, 8)
         column.setSpacing(8)
         self._text = label("")
         self.current, self.new, self.again = (self._field() for _ in range(3))
@@ -61,13 +64,14 @@ class _Ask(QWidget):
     def ask(self, question: _Question) -> None:
         """Put a question; what was typed before is forgotten."""
         self.wipe()
+        self._from = self.window().focusWidget()
         self._question = question
         self._text.setText(question.text)
         self._text.setVisible(bool(question.text))
         self.current.setVisible(question.secret)
         self.new.setVisible(question.renew)
         self.again.setVisible(question.renew)
-        named = self.tr("Passphrase or recovery code as it is now")
+        named = self.tr("Passphrase or recovery code as it is now") if question.code else self.tr("Passphrase")
         for field, title in (
             (self.current, named),
             (self.new, self.tr("New passphrase")),
@@ -81,8 +85,11 @@ class _Ask(QWidget):
         (self.current if question.secret else self.go).setFocus()
 
     def end(self) -> None:
-        """Put the question away."""
+        """Put the question away; the focus goes back to where it came from."""
         self.wipe()
+        back = self._from
+        if back is not None and not back.isHidden():
+            back.setFocus()
         self.hide()
         self._question = None
 
@@ -261,7 +268,7 @@ class WaysSection(QWidget):
             self._at.say("")
         self._at = way
         way.say("")
-        way.column.addWidget(self._ask)
+        way.column.insertWidget(1, self._ask)  # what is said about it stands below
         self._ask.ask(question)
 
     def _say(self, text: str, role: str = "quiet") -> None:
@@ -438,14 +445,19 @@ class WaysSection(QWidget):
         vault = self._services.vault
         size = sum(_size(path) for path in vault.folder.glob("*.qpv*"))
         text = self.tr(
-            "For the case that somebody may have had a copy of this journal together with its passphrase: change the "
-            "passphrase first, then make a new key. The journal is locked, encrypted anew (about {0} seconds) and "
-            "opened with a new recovery code. A key file and the keyring have to be set up again. Backups made before "
-            "keep the old key and the old secrets."
+            "For the case that somebody may have had a copy of this journal together with its passphrase. Change the "
+            "passphrase first.\n\nThe journal is locked, encrypted anew (about {0} seconds), and you are given a new "
+            "recovery code. A key file and the keyring have to be set up again. Backups made before keep the old key."
         ).format(max(2, round(2 + size / BYTES_A_SECOND)))
-        self._put(self.data_key, _Question(text, self.tr("Lock and make a new key"), self._prove_rotate))
+        self._put(self.data_key, _Question(text, self.tr("Lock and make a new key"), self._prove_rotate, code=False))
 
     def _prove_rotate(self, current: str) -> None:
+        from journal_app.vault import codes
+
+        if codes.normalise_recovery_code(current) is not None:
+            self._say(self.tr("This is the recovery code, which is made anew, too. Type the passphrase."), "note")
+            return
+
         def go(_none: object) -> None:
             self._say("")
             self.rotate_asked.emit(current)

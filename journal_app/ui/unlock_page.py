@@ -14,10 +14,11 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QProgressBar,
 
 from journal_app.ui import words
 from journal_app.ui.help_card import HelpPage
-from journal_app.ui.widgets import Flow, button, label
+from journal_app.ui.widgets import Flow, button, label, row
 from journal_app.vault.records import NewerVault, OpenElsewhere, VaultError, VaultMissing, WrongPassphrase
 
-WIDTH = 400
+WIDTH = 380
+LINKS_WIDTH = 560
 MOST_KEY_FILE_BYTES = 4096
 """A key file is a few lines of text; nothing larger is read."""
 
@@ -117,8 +118,8 @@ class UnlockPage(QWidget):
         middle = QWidget()
         middle.setFixedWidth(WIDTH)
         column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(12)
-        column.addStretch(3)
         name = label(self.tr("Quiet Page"), "display", wrap=False)
         name.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         column.addWidget(name)
@@ -150,8 +151,8 @@ class UnlockPage(QWidget):
         self._despite = button(self.tr("Open all the same"), self._open_despite)
         self._despite.hide()
         column.addWidget(self._despite, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addSpacing(8)
         links = QWidget()
+        links.setFixedWidth(LINKS_WIDTH)
         flow = Flow(links, 4, centred=True)
         self._switch = button("", self._toggle_recovery, "quiet")
         self._from_file = button(self.tr("Open with a key file"), self._choose_file, "quiet")
@@ -162,11 +163,17 @@ class UnlockPage(QWidget):
         for link in shown:
             flow.addWidget(link)
         self._links = shown
-        column.addWidget(links)
-        column.addStretch(4)
-        across.addStretch(1)
-        across.addWidget(middle)
-        across.addStretch(1)
+        inner = QVBoxLayout()
+        inner.setSpacing(16)
+        inner.addStretch(3)
+        for part in (middle, links):  # in rows of their own: an alignment would keep them at their first height
+            line = row(0)
+            line.addStretch(1)
+            line.addWidget(part)
+            line.addStretch(1)
+            inner.addLayout(line)
+        inner.addStretch(4)
+        across.addLayout(inner)
         self._name_field()
         return front
 

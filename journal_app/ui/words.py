@@ -93,7 +93,8 @@ def moment(utc: str, *, time: bool = True) -> str:
 
 def size(count: int) -> str:
     """Return a number of bytes as a person reads it."""
-    return QLocale().formattedDataSize(count, 1, QLocale.DataSizeFormat.DataSizeTraditionalFormat)
+    places = 1 if count >= 1_000_000 else 0
+    return QLocale().formattedDataSize(count, places, QLocale.DataSizeFormat.DataSizeTraditionalFormat)
 
 
 def count_words(text: str) -> int:
