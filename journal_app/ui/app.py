@@ -111,11 +111,9 @@ class Session(QObject):
             handle.installEventFilter(self.idle)
 
     def listen_to_desktop(self) -> None:
-        """Lock when the desktop says that the computer is to sleep or the screen was locked; after the first page."""
-        try:
-            from journal_app.ui.screen_lock import ScreenWatch, session_bus, system_bus
-        except ImportError:
-            return  # this Qt comes without D-Bus
+        """Lock when the desktop says that the computer goes to sleep or its screen was locked."""
+        from journal_app.ui.screen_lock import ScreenWatch, session_bus, system_bus
+
         screen = ScreenWatch(system_bus(), session_bus(), self)
         screen.lock_asked.connect(self.lock_hard)
         screen.woke.connect(self.idle.check)
