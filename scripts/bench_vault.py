@@ -68,8 +68,10 @@ def vocabularies(seed: int = 7) -> dict[str, Words]:
     """Return the vocabularies of the four languages."""
     rng = random.Random(seed)
 
+    falling = list(itertools.accumulate(1 / (rank + 2) for rank in range(3_000)))
+
     def uneven(items: list[str], count: int) -> list[str]:
-        return rng.choices(items, weights=[1 / (rank + 2) for rank in range(len(items))], k=count)
+        return rng.choices(items, cum_weights=falling[: len(items)], k=count)
 
     onsets = ["t", "s", "w", "h", "m", "b", "c", "f", "d", "l", "r", "st", "th", "p", "n", "g", "ch", "sh", "tr", "qu"]
     cores = ["e", "a", "o", "i", "ea", "u", "ou", "ee", "ai", "y"]

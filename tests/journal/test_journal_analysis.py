@@ -196,3 +196,59 @@ def test_locking_ends_the_thread_quietly(vault: Vault):
     vault.lock()
     assert run.service.stop()
     assert all(e.kind in ("stored", "idle", "vault_error") for e in run.events)
+
+
+def test_idle_moments_fill_the_search_index_and_a_new_entry_is_read_between(vault, monkeypatch):
+    monkeypatch.setattr(analysis, "INDEX_PAUSE_S", 0.0)
+    store = vault.store()
+    for number in range(80):
+        store.new_entry(f"Entry {number} about a harbour.")
+    while waiting := store.pending(100):
+        for entry_id, revision in waiting:
+            store.skip_analysis(entry_id, revision, "test")
+    with store._db.transaction():
+        store._index.rebuild()
+
+    def fresh() -> int:
+        return store._index.fresh_count()
+
+    assert fresh() == 80
+    interrupted = threading.Event()
+    steps: list[int] = []
+
+    class Watched:
+        """The service's store; while it fills the index, somebody writes."""
+
+        def __init__(self) -> None:
+            self._store = vault.store()
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._store, name)
+
+        def catch_up(self) -> int:
+            moved = self._store.catch_up()
+            steps.append(moved)
+            if len(steps) == 3:
+                self._store.new_entry(HEAVY)
+                run.service.wake()
+                interrupted.set()
+            return moved
+
+    run = Run(vault, FakeReader())
+    run.service._open_store = Watched  # type: ignore[assignment]
+    run.service.start()
+    try:
+        assert interrupted.wait(10)
+        run.wait(lambda events: [e.kind for e in events].count("idle") >= 2)
+        for _ in range(500):
+            if fresh() <= 16:
+                break
+            threading.Event().wait(0.02)
+        assert fresh() == 16
+        kinds = [event.kind for event in run.events]
+        assert kinds.index("stored") > kinds.index("idle")
+        assert max(steps) <= 8
+        assert len(store.search("harbour", limit=200)) == 80
+    finally:
+        assert run.service.stop()
+    assert store.verify().ok
