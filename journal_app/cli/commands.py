@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import platformdirs
 
@@ -20,7 +20,7 @@ from journal_app.cli import session
 from journal_app.cli.output import EXIT_DAMAGED, EXIT_OK, Output
 from journal_app.cli.session import Services, UsageError
 from journal_app.cli.tables import table, week_table
-from journal_app.contract.tasks import CRISIS_LEVELS, CrisisLevel
+from journal_app.contract.tasks import CRISIS_LEVELS, FEELINGS, CrisisLevel
 from journal_app.exchange import entries as exchange
 from journal_app.exchange import files
 from journal_app.inference import catalog
@@ -28,8 +28,10 @@ from journal_app.inference.engine import ModelError
 from journal_app.inference.text import words as text_words
 from journal_app.journal import reflection, safety, summary, trends, wording
 from journal_app.journal.analysis import AnalysisEvent, AnalysisService
-from journal_app.vault.records import DayRow, Entry, Mood, Store
-from journal_app.vault.vault import Vault
+from journal_app.vault.records import DamagedVault, DayRow, Entry, IntegrityReport, Mood, SearchFilter, Store
+
+if TYPE_CHECKING:
+    from journal_app.vault.vault import Vault
 
 READING_LIMIT_S = 300
 ID_SHOWN = 8
@@ -46,7 +48,7 @@ def add(options: argparse.Namespace, services: Services, out: Output) -> int:
     # text before anything is made, so that no journal is left behind whose recovery code was not shown.
     secret, is_new = session.secret_for(options, services, create=options.create)
     text = _entry_text(options, mood)
-    vault, code = session.open_or_make(options, services, secret, is_new=is_new)
+    vault, code = session.open_or_make(options, services, secret, out, is_new=is_new)
     with vault:
         told: dict[str, Any] = {"entry": None, "analysed": False}
         if code is not None:
@@ -178,7 +180,7 @@ def _country() -> str:
 
 def list_entries(options: argparse.Namespace, services: Services, out: Output) -> int:
     """Print entries, newest first."""
-    with session.unlock(options, services) as vault:
+    with session.unlock(options, services, out) as vault:
         store = vault.store()
         wanted = store.entries(
             start=options.start,
@@ -200,7 +202,7 @@ def list_entries(options: argparse.Namespace, services: Services, out: Output) -
 
 def show(options: argparse.Namespace, services: Services, out: Output) -> int:
     """Print one entry (by the beginning of its id) or all of a day."""
-    with session.unlock(options, services) as vault:
+    with session.unlock(options, services, out) as vault:
         store = vault.store()
         found = _find(store, options.which)
         if options.json:
@@ -274,12 +276,15 @@ def _tell(store: Store, entry: Entry, options: argparse.Namespace, out: Output) 
 
 
 def search(options: argparse.Namespace, services: Services, out: Output) -> int:
-    """Print the entries that contain every term, newest first."""
+    """Print the entries that contain every term and pass every filter, newest first."""
     query = " ".join(options.query)
-    with session.unlock(options, services) as vault:
+    only = _filter(options)
+    if not query and only is None:
+        raise UsageError("Give a term to search for, or a filter (see: quietpage search --help).")
+    with session.unlock(options, services, out) as vault:
         if query == "-":
             query = session.read_text(None).strip("\r\n")
-        hits = vault.store().search(query, limit=options.limit)
+        hits = vault.store().search(query, limit=options.limit, only=only)
         if options.json:
             out.json(
                 [
@@ -291,8 +296,29 @@ def search(options: argparse.Namespace, services: Services, out: Output) -> int:
         if not hits:
             out.note("Nothing found.")
         for hit in hits:
-            out.say(f"{hit.local_date}  {hit.entry_id[:ID_SHOWN]}  {' '.join(hit.snippet.split())}")
+            out.say(f"{hit.local_date}  {hit.entry_id[:ID_SHOWN]}  {' '.join(hit.snippet.split())}".rstrip())
     return EXIT_OK
+
+
+def _filter(options: argparse.Namespace) -> SearchFilter | None:
+    """Return what narrows a search, or None without any filter."""
+    feeling = ""
+    if options.feeling is not None:
+        # By the name in exports or by the word that is shown for it.
+        known = {name: name for name in FEELINGS} | {wording.feeling_word(name).casefold(): name for name in FEELINGS}
+        feeling = known.get(options.feeling.strip().casefold(), "")
+        if not feeling:
+            raise UsageError(f"There is no such feeling here. Known: {', '.join(FEELINGS)}.")
+    made = SearchFilter(
+        start=options.start or "",
+        end=options.end or "",
+        tags=tuple(options.tag or ()),
+        feeling=feeling,
+        valence=options.mood,
+        has_image=options.with_image,
+        for_therapist=options.for_therapist,
+    )
+    return None if made == SearchFilter() else made
 
 
 def _line(entry: Entry) -> str:
@@ -308,7 +334,7 @@ def _line(entry: Entry) -> str:
 
 def insights(options: argparse.Namespace, services: Services, out: Output) -> int:
     """Print the journal week by week: what the writer said, and apart from it what was estimated."""
-    with session.unlock(options, services) as vault:
+    with session.unlock(options, services, out) as vault:
         rows = vault.store().days(start=options.start, end=options.end)
         waiting = vault.store().pending_count()
     if not rows:
@@ -375,7 +401,7 @@ def export(options: argparse.Namespace, services: Services, out: Output) -> int:
     target: Path | None = None if options.out == "-" else Path(options.out)
     if target is None and kind in ("markdown", "csv", "summary-pdf"):
         raise UsageError("This format needs --out with a file or a folder.")
-    with session.unlock(options, services) as vault:
+    with session.unlock(options, services, out) as vault:
         store = vault.store()
         if kind == "json":
             written = [_write(target, _json(store, options), options, out)]
@@ -473,8 +499,16 @@ def _write(target: Path | None, data: bytes, options: argparse.Namespace, out: O
 
 def verify(options: argparse.Namespace, services: Services, out: Output) -> int:
     """Check the whole journal; the exit code tells whether it is sound."""
-    with session.unlock(options, services) as vault:
-        report = vault.store().verify()
+    from journal_app.cli import safekeeping
+
+    secret, _ = session.secret_for(options, services)
+    try:
+        with session.opened(options, secret, out) as vault:
+            report = vault.store().verify()
+            bad = () if report.ok else safekeeping.damaged_pages(vault)
+    except DamagedVault as error:
+        # Too damaged to open: its pages can be told good from bad all the same, if its keys are whole.
+        report, bad = safekeeping.damage_report(session.folder_of(options), secret, str(error))
     if options.json:
         out.json(
             {
@@ -482,15 +516,25 @@ def verify(options: argparse.Namespace, services: Services, out: Output) -> int:
                 "entries": report.entries,
                 "revisions": report.revisions,
                 "problems": list(report.problems),
+                "pages_damaged": list(bad),
             }
         )
-    elif report.ok:
-        out.say(f"Sound: {report.entries} entries, {report.revisions} versions; every page, text and index checked.")
     else:
-        out.say("Something is wrong. Keep the journal's folder as it is, and restore it from a backup:")
-        for problem in report.problems:
-            out.say(f"- {problem}")
+        _say_verified(report, out)
     return EXIT_OK if report.ok else EXIT_DAMAGED
+
+
+def _say_verified(report: IntegrityReport, out: Output) -> None:
+    if report.ok:
+        out.say(f"Sound: {report.entries} entries, {report.revisions} versions; every page, text and index checked.")
+        return
+    out.say("Something is wrong. Keep the journal's folder as it is:")
+    for problem in report.problems:
+        out.say(f"- {problem}")
+    out.say(
+        "`quietpage restore` puts the newest good backup in its place and keeps what lies there now; "
+        "`quietpage rescue --to FOLDER` makes a new journal of all that can be read."
+    )
 
 
 def list_models(options: argparse.Namespace, services: Services, out: Output) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import errno
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from journal_app.inference.engine import ModelError
 from journal_app.vault.records import (
     DamagedVault,
     NewerVault,
+    ReadOnlyVault,
     VaultError,
     VaultLocked,
     VaultMissing,
@@ -29,7 +31,8 @@ EPILOG = """\
 Without a command the window opens.
 
 The passphrase comes from a prompt or from --passphrase-fd N (the first line of that descriptor),
-never from the command line. The recovery code opens the journal wherever the passphrase does.
+never from the command line. The recovery code opens the journal wherever the passphrase does;
+--key-file and --keyring open it without either.
 
 exit codes:
   0  done                              5  made by a newer version of Quiet Page
@@ -37,7 +40,8 @@ exit codes:
   2  wrong use, or input that cannot   7  the journal is open in another program
      be read (the rest was done)       8  the disk is full or the place is read-only
   3  wrong passphrase                  9  the model is missing or failed
-  4  the journal is damaged           10  the window cannot open here
+  4  damage: the journal, a backup,   10  the window cannot open here
+     or a part that was not rescued
                                       11  something tried to reach a network (verify --network)
                                      130  interrupted
 """
@@ -49,6 +53,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (VaultMissing, output.EXIT_MISSING),
     (VaultLocked, output.EXIT_LOCKED),
     (VaultWriteError, output.EXIT_WRITE),
+    (ReadOnlyVault, output.EXIT_WRITE),
     (VaultError, output.EXIT_UNEXPECTED),
     (ModelError, output.EXIT_MODEL),
     (UsageError, output.EXIT_USAGE),
@@ -113,6 +118,15 @@ def _command(options: argparse.Namespace) -> Command:
         from journal_app.cli import network
 
         return network.run
+    if options.command in ("backup", "restore", "rescue", "key"):
+        from journal_app.cli import safekeeping
+
+        return {
+            "backup": safekeeping.backups,
+            "restore": safekeeping.restore,
+            "rescue": safekeeping.rescue,
+            "key": safekeeping.ways_in,
+        }[options.command]
     from journal_app.cli import commands
 
     return {
@@ -171,9 +185,15 @@ def make_parser() -> argparse.ArgumentParser:
 
     search = command("search", "Find entries that contain every term, in any language.")
     search.add_argument(
-        "query", nargs="+", metavar="TERM", help='terms; "quoted words" stay together; - reads standard input'
+        "query", nargs="*", metavar="TERM", help='terms; "quoted words" stay together; - reads standard input'
     )
     search.add_argument("--limit", type=_count, default=200, metavar="N", help="at most so many (default: 200)")
+    _period_options(search)
+    search.add_argument("--tag", action="append", metavar="NAME", help="with this tag; may be given more than once")
+    search.add_argument("--feeling", metavar="NAME", help="with this feeling: found by the model or added by you")
+    search.add_argument("--mood", type=_mood_range, metavar="LOW-HIGH", help="own mood from 1 to 5, such as 1-2")
+    search.add_argument("--with-image", action="store_true", help="with a picture")
+    search.add_argument("--for-therapist", action="store_true", help="marked for the next summary")
 
     insights = command("insights", "Show the journal week by week.")
     _period_options(insights)
@@ -196,6 +216,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--network", action="store_true", help="instead: list every attempt to reach a network; needs no journal"
     )
 
+    _safekeeping(command)
+
     analyze = command("analyze", "Read texts with the model, without any journal.", journal=False)
     analyze.add_argument("file", nargs="?", metavar="FILE", help="a text; - for standard input")
     analyze.add_argument("--jsonl", metavar="IN", help='many texts: a line each, {"id": ..., "text": ...}')
@@ -217,10 +239,68 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _safekeeping(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the commands for backups, for what is left after damage, and for the ways to open the journal."""
+    backup = command("backup", "Make a backup and prove it; or list and check them, choose where they go.")
+    backup.add_argument("--to", type=Path, metavar="FOLDER", help="make it in this folder, this once")
+    _backup_kinds(backup)
+
+    restore = command("restore", "Put a backup in the place of the journal; what lies there now is kept.")
+    restore.add_argument(
+        "backup", nargs="?", default="latest", metavar="BACKUP", help="its name, or latest (default): the newest good"
+    )
+    restore.add_argument("--from", dest="source", type=Path, metavar="FOLDER", help="where the backups are")
+    restore.add_argument("--list", action="store_true", help="list the backups instead; needs no passphrase")
+
+    rescue = command("rescue", "Make a new journal, to be read only, of all that can be read of a damaged one.")
+    rescue.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="where; must be empty or not there")
+
+    _key_kinds(command("key", "The ways to open the journal: list, add, change, remove them."))
+
+
+def _backup_kinds(backup: argparse.ArgumentParser) -> None:
+    kinds = backup.add_subparsers(dest="backup_command", metavar="COMMAND")
+    listed = _kind(kinds, "list", "List them, newest first; needs no passphrase.")
+    listed.add_argument("--from", dest="source", type=Path, metavar="FOLDER", help="the ones in this folder")
+    _kind(kinds, "check", "Check every one, make the next if something changed, and thin the old ones out.")
+    place = _kind(kinds, "place", "Show where they go, or choose another folder; needs no passphrase.")
+    place.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="keep them here from now on")
+    place.add_argument("--default", action="store_true", help="keep them in the journal's folder again")
+
+
+def _key_kinds(key: argparse.ArgumentParser) -> None:
+    kinds = key.add_subparsers(dest="key_command", required=True, metavar="COMMAND")
+    _kind(kinds, "list", "List the ways to open the journal.")
+    made = _kind(kinds, "new-file", "Make a key file, which opens the journal; an earlier one stops working.")
+    made.add_argument("--out", type=Path, required=True, metavar="FILE", help="where; nothing may be there yet")
+    _kind(kinds, "remove-file", "Let the key file open the journal no longer.")
+    ring = _kind(kinds, "keyring", "Let this computer's keyring open the journal, or no longer.")
+    ring.add_argument("action", choices=["add", "remove"])
+    passphrase = _kind(kinds, "passphrase", "Change the passphrase; the old one stops working.")
+    _kind(kinds, "recovery", "Make a new recovery code and show it this once; the old one stops working.")
+    _kind(kinds, "rotate", "Encrypt the whole journal under a new key; shows a new recovery code this once.")
+    passphrase.add_argument(
+        "--new-passphrase-fd", type=_descriptor, metavar="N", help="read the new one from descriptor N, its first line"
+    )
+
+
+def _kind(kinds: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str) -> argparse.ArgumentParser:
+    made = kinds.add_parser(name, help=text, description=text)
+    _journal_options(made, default=argparse.SUPPRESS)
+    # Given to the command above it, too, it must not be forgotten here.
+    made.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print the result as JSON")
+    return made
+
+
 def _journal_options(parser: argparse.ArgumentParser, default: object) -> None:
     parser.add_argument("--journal", type=Path, metavar="PATH", default=default, help="the journal's folder")
     parser.add_argument(
         "--passphrase-fd", type=_descriptor, metavar="N", default=default, help="read the passphrase from descriptor N"
+    )
+    parser.add_argument("--key-file", type=Path, metavar="FILE", default=default, help="open it with this key file")
+    parser.add_argument("--keyring", action="store_true", default=default, help="open it by this computer's keyring")
+    parser.add_argument(
+        "--open-anyway", action="store_true", default=default, help="also if it seems to be open on another computer"
     )
 
 
@@ -238,6 +318,14 @@ def _date(text: str) -> str:
     if not 1900 <= day.year <= 2199:
         raise argparse.ArgumentTypeError("not a date from 1900 to 2199")
     return day.isoformat()
+
+
+def _mood_range(text: str) -> tuple[int, int]:
+    found = re.fullmatch("([1-5])(?:-([1-5]))?", text)
+    low, high = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+    if low > high:
+        raise argparse.ArgumentTypeError("not a range like 1-2, from 1 very low to 5 very good")
+    return low, high
 
 
 def _time(text: str) -> str:

@@ -1,7 +1,8 @@
-"""Opening the journal for a command: where it is, and how its passphrase arrives.
+"""Opening the journal for a command: where it is, and how what opens it arrives.
 
 A passphrase comes from a prompt or from a file descriptor, never from the command line, where
-every program on the computer could read it.
+every program on the computer could read it; a key file by its place, the keyring by its name. The
+vault itself is imported late: ``--help`` and a mistyped option need none of it.
 """
 
 from __future__ import annotations
@@ -10,18 +11,25 @@ import argparse
 import getpass
 import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
+from journal_app.cli.output import Output
 from journal_app.inference import catalog
 from journal_app.inference.engine import ModelError, Reader
 from journal_app.inference.process import ModelProcess
-from journal_app.vault import vault
-from journal_app.vault.keys import KdfParams
-from journal_app.vault.vault import Vault
+from journal_app.vault import tries
+from journal_app.vault.records import DamagedVault, OpenElsewhere, VaultError, WrongPassphrase
+
+if TYPE_CHECKING:
+    from journal_app.vault.keys import KdfParams, Secret
+    from journal_app.vault.merge import MergeReport
+    from journal_app.vault.vault import Vault
 
 MAX_PASSPHRASE_BYTES = 4096
 
@@ -65,11 +73,13 @@ class Services:
         open_reader: returns a model by name (None: the embedded one) and number of threads.
         ask: prompts for a secret without showing it.
         kdf: cost of new key slots; None measures this machine.
+        sleep: waits for so many seconds.
     """
 
     open_reader: Callable[[str | None, int | None], Reader] = open_reader
     ask: Callable[[str], str] = getpass.getpass
     kdf: KdfParams | None = field(default=None)
+    sleep: Callable[[float], None] = time.sleep
 
 
 def folder_of(options: argparse.Namespace) -> Path:
@@ -77,45 +87,161 @@ def folder_of(options: argparse.Namespace) -> Path:
     return options.journal or default_journal()
 
 
-def unlock(options: argparse.Namespace, services: Services) -> Vault:
+def unlock(options: argparse.Namespace, services: Services, out: Output) -> Vault:
     """Open the journal; raises what ``vault.unlock`` raises, before asking where that is possible."""
     secret, _ = secret_for(options, services)
-    return vault.unlock(folder_of(options), secret)
+    return opened(options, secret, out)
 
 
-def secret_for(options: argparse.Namespace, services: Services, *, create: bool = False) -> tuple[str, bool]:
-    """Return the passphrase, and whether a journal is to be made with it.
+def opened(options: argparse.Namespace, secret: Secret, out: Output) -> Vault:
+    """Open the journal with ``secret``, and note what was joined into it from copies that lay beside it."""
+    from journal_app.vault import vault
+    from journal_app.vault.keys import RingSecret
+
+    folder = folder_of(options)
+    try:
+        if isinstance(secret, RingSecret):
+            made = vault.unlock_with_keyring(folder, despite_other=options.open_anyway)
+        else:
+            made = vault.unlock(folder, secret, despite_other=options.open_anyway)
+    except OpenElsewhere as error:
+        raise OpenElsewhere(f"{error} To open it here all the same, add --open-anyway.") from None
+    except DamagedVault as error:
+        raise DamagedVault(f"{error} (quietpage restore --list, quietpage rescue --help)") from None
+    except WrongPassphrase:
+        _count(options, secret, right=False)
+        raise
+    _count(options, secret, right=True)
+    for line in told_of_copies(made.merged):
+        out.note(line)
+    return made
+
+
+def told_of_copies(report: MergeReport | None) -> list[str]:
+    """Return what to say of copies of the journal that were found beside it at opening."""
+    if report is None:
+        return []
+    told = []
+    counts = (
+        (report.added, "added"),
+        (report.joined, "written on in both and joined"),
+        (report.updated, "brought up to date"),
+    )
+    done = [f"{number(count, 'entry', 'entries')} {what}" for count, what in counts if count]
+    done += [f"{number(report.images, 'picture', 'pictures')} added"] if report.images else []
+    if report.copies:
+        told.append(
+            f"{number(report.copies, 'copy', 'copies')} of this journal, left beside it by another computer, joined: "
+            f"{', '.join(done) or 'nothing in it was new'}. Nothing was left out; see the subfolder merged."
+        )
+    if report.left:
+        told.append(
+            f"{number(report.left, 'other copy', 'other copies')} beside the journal left as found: damaged, not "
+            "here as a whole yet, or of another journal or key."
+        )
+    return told
+
+
+def number(count: int, one: str, many: str) -> str:
+    """Return a count with its word."""
+    return f"{count} {one if count == 1 else many}"
+
+
+def secret_for(options: argparse.Namespace, services: Services, *, create: bool = False) -> tuple[Secret, bool]:
+    """Return what opens the journal, and whether a journal is to be made with it.
 
     Raises ``VaultMissing`` before anybody is asked when there is no journal and none may be made.
     """
+    from journal_app.vault import vault
+
     is_new = not vault.exists(folder_of(options))
-    if is_new and not create:
+    if not is_new:
+        return secret_of(options, services), False
+    if not create:
         vault.unlock(folder_of(options), "")  # raises, and says what is missing
-    return passphrase(options, services, new=is_new), is_new
+    if options.key_file is not None or options.keyring:
+        raise UsageError("A new journal begins with a passphrase; a key file or the keyring can be added to it.")
+    return new_passphrase(options.passphrase_fd, "--passphrase-fd", services), True
 
 
 def open_or_make(
-    options: argparse.Namespace, services: Services, secret: str, *, is_new: bool
+    options: argparse.Namespace, services: Services, secret: Secret, out: Output, *, is_new: bool
 ) -> tuple[Vault, str | None]:
     """Open the journal, or make it; return it, and the recovery code of a new one."""
-    if is_new:
+    from journal_app.vault import vault
+
+    if is_new and isinstance(secret, str):
         return vault.create(folder_of(options), secret, kdf=services.kdf)
-    return vault.unlock(folder_of(options), secret), None
+    return opened(options, secret, out), None
 
 
-def passphrase(options: argparse.Namespace, services: Services, *, new: bool = False) -> str:
-    """Return the passphrase from the descriptor that was named, or ask for it."""
+def secret_of(options: argparse.Namespace, services: Services) -> Secret:
+    """Return what was named to open a journal with; without a name, ask for the passphrase."""
+    if (options.passphrase_fd is not None) + (options.key_file is not None) + bool(options.keyring) > 1:
+        raise UsageError("Only one of --passphrase-fd, --key-file and --keyring can open the journal.")
+    if options.key_file is not None:
+        return _key_file(options.key_file)
+    if options.keyring:
+        from journal_app.vault import keyring_slot
+        from journal_app.vault.keys import RingSecret
+
+        return RingSecret(keyring_slot.lookup)
     if options.passphrase_fd is not None:
         return _from_descriptor(options.passphrase_fd)
+    _wait_after_wrong_tries(services)
+    return _asked("Passphrase: ", "--passphrase-fd", services)
+
+
+def _wait_after_wrong_tries(services: Services) -> None:
+    """Let somebody who guesses at the keyboard wait; programs, which have other ways, are not held up."""
+    seconds = tries.Tries(tries.default_path()).wait_seconds()
+    if seconds > 0:
+        sys.stderr.write(f"After wrong passphrases the next one has to wait: {round(seconds + 0.49)} s.\n")
+        sys.stderr.flush()
+        services.sleep(seconds)
+
+
+def _count(options: argparse.Namespace, secret: Secret, *, right: bool) -> None:
+    if isinstance(secret, str) and options.passphrase_fd is None:
+        counted = tries.Tries(tries.default_path())
+        counted.right() if right else counted.wrong()
+
+
+def new_passphrase(descriptor: int | None, option: str, services: Services) -> str:
+    """Return a passphrase that is to be: from ``descriptor``, named by ``option``, or asked for twice."""
+    if descriptor is not None:
+        return _from_descriptor(descriptor)
+    secret = _asked("New passphrase: ", option, services)
+    if _asked("The same again: ", option, services) != secret:
+        raise UsageError("The two passphrases differ. Nothing was changed.")
+    if not secret:
+        raise UsageError("A passphrase needs at least one character. Nothing was changed.")
+    return secret
+
+
+def _asked(prompt: str, option: str, services: Services) -> str:
     if not _can_ask() and services.ask is getpass.getpass:
-        raise UsageError("There is no terminal to ask for the passphrase. Use --passphrase-fd N.")
+        raise UsageError(f"There is no terminal to ask for the passphrase. Use {option} N.")
     try:
-        secret = services.ask("New passphrase: " if new else "Passphrase: ")
-        if new and services.ask("The same again: ") != secret:
-            raise UsageError("The two passphrases differ. Nothing was made.")
+        return services.ask(prompt)
     except EOFError:
         raise UsageError("No passphrase was given.") from None
-    return secret
+
+
+def _key_file(path: Path) -> bytes:
+    """Return the content of a key file; says at once if it is none, or damaged."""
+    from journal_app.vault import codes
+
+    try:
+        with path.open("rb") as file:
+            data = file.read(codes.MOST_KEY_FILE_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"The key file cannot be read: {error.strerror}.") from None
+    try:
+        codes.key_file_secret(data)
+    except VaultError as error:
+        raise UsageError(str(error)) from None
+    return data
 
 
 def _can_ask() -> bool:
@@ -139,7 +265,7 @@ def _from_descriptor(number: int) -> str:
                 break
             line += byte
     except OSError:
-        raise UsageError("The descriptor of --passphrase-fd cannot be read.") from None
+        raise UsageError("The descriptor of the passphrase cannot be read.") from None
     if len(line) > MAX_PASSPHRASE_BYTES:
         raise UsageError("The first line of the descriptor is too long for a passphrase.")
     if line.endswith(b"\r"):

@@ -450,7 +450,7 @@ def _month(backup: Backup) -> str:
 # coming back ------------------------------------------------------------------------------
 
 
-def restore(path: Path, journal: Path, secret: str | bytes) -> Restored:
+def restore(path: Path, journal: Path, secret: keys.Secret) -> Restored:
     """Put the backup in ``path`` in the place of the journal in ``journal``.
 
     It is copied, opened with ``secret``, checked page by page and compared with its note before anything is

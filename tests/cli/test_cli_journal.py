@@ -217,7 +217,8 @@ def test_insights(filled):
 
 
 def test_verify(filled):
-    assert filled("verify", "--json").json == {"ok": True, "entries": 3, "revisions": 3, "problems": []}
+    sound = {"ok": True, "entries": 3, "revisions": 3, "problems": [], "pages_damaged": []}
+    assert filled("verify", "--json").json == sound
     path = filled.journal / vault.DATABASE
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
