@@ -2,6 +2,187 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="ko_KR">
 <context>
+    <name>BackupList</name>
+    <message>
+        <source>There is no backup here yet.</source>
+        <translation>여기에는 아직 백업이 없습니다.</translation>
+    </message>
+    <message>
+        <source>Show all {0}</source>
+        <translation>{0}개 모두 보기</translation>
+    </message>
+    <message>
+        <source>Choose</source>
+        <translation>고르기</translation>
+    </message>
+    <message>
+        <source>Choose the backup of {0}, {1}, {2}</source>
+        <translation>{0}의 백업 고르기, {1}, {2}</translation>
+    </message>
+</context>
+<context>
+    <name>Backups</name>
+    <message>
+        <source>an unknown day</source>
+        <translation>알 수 없는 날</translation>
+    </message>
+    <message>
+        <source>1 entry</source>
+        <translation>글 1편</translation>
+    </message>
+    <message>
+        <source>{0} entries</source>
+        <translation>글 {0}편</translation>
+    </message>
+    <message>
+        <source>pages {0} of {1}</source>
+        <translation>{1}쪽 중 {0}쪽</translation>
+    </message>
+    <message>
+        <source>page {0} of {1}</source>
+        <translation>{1}쪽 중 {0}쪽</translation>
+    </message>
+    <message>
+        <source>Damaged ({0})</source>
+        <translation>손상됨 ({0})</translation>
+    </message>
+    <message>
+        <source>Damaged.</source>
+        <translation>손상됨.</translation>
+    </message>
+    <message>
+        <source>Not proved yet</source>
+        <translation>아직 확인하지 않음</translation>
+    </message>
+    <message>
+        <source>Proved on {0}</source>
+        <translation>{0}에 확인함</translation>
+    </message>
+    <message>
+        <source>made by hand</source>
+        <translation>직접 만듦</translation>
+    </message>
+    <message>
+        <source>made before a restore</source>
+        <translation>되살리기 전에 만듦</translation>
+    </message>
+    <message>
+        <source>made before an update of Quiet Page</source>
+        <translation>Quiet Page를 올리기 전에 만듦</translation>
+    </message>
+    <message>
+        <source>{0} backups are damaged, the newest of them that of {1}. Your journal is not touched.</source>
+        <translation>백업 {0}개가 손상되었습니다. 그중 가장 새 것은 {1}의 것입니다. 일기는 그대로입니다.</translation>
+    </message>
+    <message>
+        <source>The backup of {0} is damaged ({1}). Your journal is not touched.</source>
+        <translation>{0}의 백업이 손상되었습니다({1}). 일기는 그대로입니다.</translation>
+    </message>
+    <message>
+        <source>The backup of {0} is damaged. Your journal is not touched.</source>
+        <translation>{0}의 백업이 손상되었습니다. 일기는 그대로입니다.</translation>
+    </message>
+    <message>
+        <source>The one from {0} is good.</source>
+        <translation>{0}의 백업은 온전합니다.</translation>
+    </message>
+    <message>
+        <source>There is no other; a new one is made at the next pause.</source>
+        <translation>다른 백업은 없습니다. 글을 쉬는 사이에 새로 만듭니다.</translation>
+    </message>
+    <message>
+        <source>A check found damage in the journal itself ({0}). Nothing was changed.</source>
+        <translation>점검하다가 일기 자체에서 손상을 찾았습니다({0}). 바뀐 것은 없습니다.</translation>
+    </message>
+    <message>
+        <source>A check found damage in the journal itself. Nothing was changed.</source>
+        <translation>점검하다가 일기 자체에서 손상을 찾았습니다. 바뀐 것은 없습니다.</translation>
+    </message>
+    <message>
+        <source>What you write is stored as before. The backup of {0} is good.</source>
+        <translation>쓰는 글은 전처럼 저장됩니다. {0}의 백업은 온전합니다.</translation>
+    </message>
+    <message>
+        <source>What you write is stored as before; no good backup was found.</source>
+        <translation>쓰는 글은 전처럼 저장됩니다. 온전한 백업은 찾지 못했습니다.</translation>
+    </message>
+    <message>
+        <source>The backup could not be made. Your journal is not touched.</source>
+        <translation>백업을 만들 수 없었습니다. 일기는 그대로입니다.</translation>
+    </message>
+</context>
+<context>
+    <name>BackupsSection</name>
+    <message>
+        <source>Looking for backups…</source>
+        <translation>백업을 찾는 중…</translation>
+    </message>
+    <message>
+        <source>Made by itself once a day when something has changed, encrypted like the journal, and proved: each is restored into a scratch file and compared. Kept: the last seven days, then weeks, then months.</source>
+        <translation>바뀐 것이 있으면 하루에 한 번 저절로 만듭니다. 일기처럼 암호화하고, 하나하나 임시 파일로 되살려 견주어 확인합니다. 지난 이레, 그다음은 주마다, 달마다 하나씩 남깁니다.</translation>
+    </message>
+    <message>
+        <source>Back up now</source>
+        <translation>지금 백업하기</translation>
+    </message>
+    <message>
+        <source>Progress of the backup</source>
+        <translation>백업 진행</translation>
+    </message>
+    <message>
+        <source>Message</source>
+        <translation>알림</translation>
+    </message>
+    <message>
+        <source>Folder of the backups</source>
+        <translation>백업 폴더</translation>
+    </message>
+    <message>
+        <source>Choose another folder…</source>
+        <translation>다른 폴더 고르기…</translation>
+    </message>
+    <message>
+        <source>Keep them beside the journal</source>
+        <translation>일기 곁에 두기</translation>
+    </message>
+    <message>
+        <source>Open the folder</source>
+        <translation>폴더 열기</translation>
+    </message>
+    <message>
+        <source>The last good backup is of {0}. {1}.</source>
+        <translation>마지막으로 온전한 백업은 {0}의 것입니다. {1}.</translation>
+    </message>
+    <message>
+        <source>None of these backups is good. Your journal is not touched. Make one now.</source>
+        <translation>온전한 백업이 없습니다. 일기는 그대로입니다. 지금 하나 만드세요.</translation>
+    </message>
+    <message>
+        <source>There is no backup yet. The first one is made some minutes after you unlock, in a pause.</source>
+        <translation>아직 백업이 없습니다. 일기를 열고 몇 분 뒤 글을 쉬는 사이에 처음 만듭니다.</translation>
+    </message>
+    <message>
+        <source>{0} backups, {1} together.</source>
+        <translation>백업 {0}개, 모두 {1}.</translation>
+    </message>
+    <message>
+        <source>A backup is being made or checked just now. Try again in a minute.</source>
+        <translation>지금 백업을 만들거나 점검하고 있습니다. 조금 뒤에 다시 해 보세요.</translation>
+    </message>
+    <message>
+        <source>Keep backups in</source>
+        <translation>백업을 둘 곳</translation>
+    </message>
+    <message>
+        <source>New backups go there. The earlier ones stay where they are, and can be restored from there.</source>
+        <translation>새 백업은 그곳에 둡니다. 이전 백업은 있던 곳에 그대로 있고, 거기에서 되살릴 수 있습니다.</translation>
+    </message>
+    <message>
+        <source>This folder cannot be used. Nothing was changed.</source>
+        <translation>이 폴더는 쓸 수 없습니다. 바뀐 것은 없습니다.</translation>
+    </message>
+</context>
+<context>
     <name>Bands</name>
     <message>
         <source>quiet</source>
@@ -219,6 +400,93 @@
     </message>
 </context>
 <context>
+    <name>CodePages</name>
+    <message>
+        <source>Group {0}: {1}</source>
+        <translation>{0}번째 묶음: {1}</translation>
+    </message>
+    <message>
+        <source>Group {0}</source>
+        <translation>{0}번째 묶음</translation>
+    </message>
+    <message>
+        <source>Your recovery code</source>
+        <translation>복구 코드</translation>
+    </message>
+    <message>
+        <source>It opens the journal if you forget the passphrase. Write it on paper and keep it away from this computer. It is shown only now.</source>
+        <translation>암호를 잊었을 때 일기를 엽니다. 종이에 적어 이 컴퓨터와 떨어진 곳에 두세요. 지금 한 번만 보입니다.</translation>
+    </message>
+    <message>
+        <source>Copy</source>
+        <translation>복사</translation>
+    </message>
+    <message>
+        <source>Save to a file</source>
+        <translation>파일로 저장</translation>
+    </message>
+    <message>
+        <source>Print</source>
+        <translation>인쇄</translation>
+    </message>
+    <message>
+        <source>I have written it down</source>
+        <translation>적어 두었습니다</translation>
+    </message>
+    <message>
+        <source>Copied. The clipboard is emptied in 30 seconds.</source>
+        <translation>복사했습니다. 30초 뒤에 클립보드를 비웁니다.</translation>
+    </message>
+    <message>
+        <source>Save the recovery code</source>
+        <translation>복구 코드 저장</translation>
+    </message>
+    <message>
+        <source>quiet-page-recovery-code.txt</source>
+        <translation>quiet-page-recovery-code.txt</translation>
+    </message>
+    <message>
+        <source>Saved. Whoever has this file can open the journal: move it to a safe place away from here.</source>
+        <translation>저장했습니다. 이 파일을 가진 사람은 일기를 열 수 있습니다. 다른 안전한 곳으로 옮겨 두세요.</translation>
+    </message>
+    <message>
+        <source>Printing does not work on this computer. Save the code to a file instead.</source>
+        <translation>이 컴퓨터에서는 인쇄할 수 없습니다. 대신 코드를 파일로 저장하세요.</translation>
+    </message>
+    <message>
+        <source>There is no printer on this computer. Write the code down, or save it.</source>
+        <translation>이 컴퓨터에는 프린터가 없습니다. 코드를 적거나 저장하세요.</translation>
+    </message>
+    <message>
+        <source>It could not be printed. Nothing was lost; write the code down, or save it.</source>
+        <translation>인쇄하지 못했습니다. 잃은 것은 없습니다. 코드를 적거나 저장하세요.</translation>
+    </message>
+    <message>
+        <source>Whoever has this sheet can open the journal: keep it in a safe place.</source>
+        <translation>이 종이를 가진 사람은 일기를 열 수 있습니다. 안전한 곳에 두세요.</translation>
+    </message>
+    <message>
+        <source>Sent to the printer. Take the sheet to a safe place away from this computer.</source>
+        <translation>프린터로 보냈습니다. 종이를 이 컴퓨터와 떨어진 안전한 곳에 두세요.</translation>
+    </message>
+    <message>
+        <source>Two groups, to be sure</source>
+        <translation>확인을 위해 두 묶음</translation>
+    </message>
+    <message>
+        <source>Type these two groups of the recovery code from your paper.</source>
+        <translation>종이에 적은 복구 코드에서 이 두 묶음을 입력하세요.</translation>
+    </message>
+    <message>
+        <source>Show the code again</source>
+        <translation>코드 다시 보기</translation>
+    </message>
+    <message>
+        <source>Group {0} is not the same. Look at it once more.</source>
+        <translation>{0}번째 묶음이 다릅니다. 한 번 더 살펴보세요.</translation>
+    </message>
+</context>
+<context>
     <name>Days</name>
     <message>
         <source>Calendar</source>
@@ -349,6 +617,10 @@
         <translation>선택</translation>
     </message>
     <message>
+        <source>not given</source>
+        <translation>적지 않음</translation>
+    </message>
+    <message>
         <source>Remove the tag {0}</source>
         <translation>태그 {0} 지우기</translation>
     </message>
@@ -450,14 +722,6 @@
 <context>
     <name>FirstRunPage</name>
     <message>
-        <source>Group {0}: {1}</source>
-        <translation>{0}번째 묶음: {1}</translation>
-    </message>
-    <message>
-        <source>Group {0}</source>
-        <translation>{0}번째 묶음</translation>
-    </message>
-    <message>
         <source>Quiet Page</source>
         <translation>Quiet Page</translation>
     </message>
@@ -480,6 +744,10 @@
     <message>
         <source>Try it with a sample journal</source>
         <translation>예시 일기로 둘러보기</translation>
+    </message>
+    <message>
+        <source>Restore a backup</source>
+        <translation>백업 되살리기</translation>
     </message>
     <message>
         <source>Help lines</source>
@@ -558,60 +826,8 @@
         <translation>두 암호가 다릅니다. 다시 입력하세요.</translation>
     </message>
     <message>
-        <source>Your recovery code</source>
-        <translation>복구 코드</translation>
-    </message>
-    <message>
-        <source>It opens the journal if you forget the passphrase. Write it on paper and keep it away from this computer. It is shown only now.</source>
-        <translation>암호를 잊었을 때 일기를 엽니다. 종이에 적어 이 컴퓨터와 떨어진 곳에 두세요. 지금 한 번만 보입니다.</translation>
-    </message>
-    <message>
-        <source>Copy</source>
-        <translation>복사</translation>
-    </message>
-    <message>
-        <source>Save to a file</source>
-        <translation>파일로 저장</translation>
-    </message>
-    <message>
-        <source>I have written it down</source>
-        <translation>적어 두었습니다</translation>
-    </message>
-    <message>
-        <source>Copied. The clipboard is emptied in 30 seconds.</source>
-        <translation>복사했습니다. 30초 뒤에 클립보드를 비웁니다.</translation>
-    </message>
-    <message>
-        <source>Save the recovery code</source>
-        <translation>복구 코드 저장</translation>
-    </message>
-    <message>
-        <source>quiet-page-recovery-code.txt</source>
-        <translation>quiet-page-recovery-code.txt</translation>
-    </message>
-    <message>
-        <source>Saved. Whoever has this file can open the journal: move it to a safe place away from here.</source>
-        <translation>저장했습니다. 이 파일을 가진 사람은 일기를 열 수 있습니다. 다른 안전한 곳으로 옮겨 두세요.</translation>
-    </message>
-    <message>
-        <source>Two groups, to be sure</source>
-        <translation>확인을 위해 두 묶음</translation>
-    </message>
-    <message>
-        <source>Type these two groups of the recovery code from your paper.</source>
-        <translation>종이에 적은 복구 코드에서 이 두 묶음을 입력하세요.</translation>
-    </message>
-    <message>
         <source>Open my journal</source>
         <translation>일기 열기</translation>
-    </message>
-    <message>
-        <source>Show the code again</source>
-        <translation>코드 다시 보기</translation>
-    </message>
-    <message>
-        <source>Group {0} is not the same. Look at it once more.</source>
-        <translation>{0}번째 묶음이 다릅니다. 한 번 더 살펴보세요.</translation>
     </message>
 </context>
 <context>
@@ -811,6 +1027,10 @@
 <context>
     <name>JournalPage</name>
     <message>
+        <source>This entry cannot be read: a part of the journal is damaged. Nothing was changed, and what you write is stored as before.</source>
+        <translation>일기의 일부가 손상되어 이 글을 읽을 수 없습니다. 바뀐 것은 없고, 쓰는 글은 전처럼 저장됩니다.</translation>
+    </message>
+    <message>
         <source>Search</source>
         <translation>찾기</translation>
     </message>
@@ -867,6 +1087,37 @@
     </message>
 </context>
 <context>
+    <name>Merged</name>
+    <message>
+        <source>Another copy of this journal lies beside it and could not be joined. It is kept as it is. If it is still being copied, it is joined at a later unlock.</source>
+        <translation>이 일기의 다른 사본이 곁에 있지만 합칠 수 없었습니다. 그대로 두었습니다. 아직 복사되는 중이라면 다음에 열 때 합칩니다.</translation>
+    </message>
+    <message>
+        <source>{0} added</source>
+        <translation>{0} 더함</translation>
+    </message>
+    <message>
+        <source>{0} joined</source>
+        <translation>{0} 합침</translation>
+    </message>
+    <message>
+        <source>{0} brought up to date</source>
+        <translation>{0} 새로 고침</translation>
+    </message>
+    <message>
+        <source>they held the same entries</source>
+        <translation>담긴 글이 같았습니다</translation>
+    </message>
+    <message>
+        <source>Copies of this journal were joined: {0}. Another one could not be joined yet; it is kept as it is.</source>
+        <translation>이 일기의 사본들을 합쳤습니다: {0}. 아직 합치지 못한 사본은 그대로 두었습니다.</translation>
+    </message>
+    <message>
+        <source>Copies of this journal were joined: {0}. Nothing was left out.</source>
+        <translation>이 일기의 사본들을 합쳤습니다: {0}. 빠진 것은 없습니다.</translation>
+    </message>
+</context>
+<context>
     <name>MonthView</name>
     <message>
         <source>Month before</source>
@@ -918,6 +1169,17 @@
     <message>
         <source>full of energy</source>
         <translation>기운 넘침</translation>
+    </message>
+</context>
+<context>
+    <name>NoteBar</name>
+    <message>
+        <source>Note: {0}</source>
+        <translation>알림: {0}</translation>
+    </message>
+    <message>
+        <source>Put away</source>
+        <translation>접어 두기</translation>
     </message>
 </context>
 <context>
@@ -987,6 +1249,10 @@
     <message>
         <source>This entry is not read, as you asked.</source>
         <translation>부탁하신 대로 이 글은 읽지 않습니다.</translation>
+    </message>
+    <message>
+        <source>A rescued copy is not read by the model.</source>
+        <translation>건져 낸 사본은 모델이 읽지 않습니다.</translation>
     </message>
     <message>
         <source>No model is installed, so nothing is estimated. Your writing is not affected.</source>
@@ -1098,10 +1364,246 @@
     </message>
 </context>
 <context>
+    <name>Recover</name>
+    <message>
+        <source>The backup of {0} is in place: {1}.</source>
+        <translation>{0}의 백업을 제자리에 두었습니다: {1}.</translation>
+    </message>
+    <message>
+        <source>What was here before is kept in the folder “{0}”.</source>
+        <translation>전에 있던 것은 “{0}” 폴더에 남아 있습니다.</translation>
+    </message>
+    <message>
+        <source>This does not open it. Nothing was changed. Check capital letters and the keyboard language; the passphrase of an earlier day may be another one.</source>
+        <translation>이것으로는 열리지 않습니다. 바뀐 것은 없습니다. 대문자와 한/영 상태를 확인하세요. 그날의 암호는 지금과 다를 수 있습니다.</translation>
+    </message>
+    <message>
+        <source>Making a new encryption key</source>
+        <translation>새 암호화 열쇠를 만드는 중</translation>
+    </message>
+    <message>
+        <source>Every page of the journal is encrypted again. If this is interrupted, the journal stays as it was.</source>
+        <translation>일기의 모든 쪽을 다시 암호화합니다. 도중에 끊기면 일기는 그대로 남습니다.</translation>
+    </message>
+    <message>
+        <source>Progress</source>
+        <translation>진행</translation>
+    </message>
+    <message>
+        <source>The journal has the key that it had. When you unlock it, you are given a new recovery code.</source>
+        <translation>일기의 열쇠는 그대로입니다. 일기를 열면 새 복구 코드를 드립니다.</translation>
+    </message>
+</context>
+<context>
+    <name>Rescue</name>
+    <message>
+        <source>Rescued copy: read and export it; it can&apos;t be changed.</source>
+        <translation>건져 낸 사본입니다. 읽고 내보낼 수 있지만 바꿀 수는 없습니다.</translation>
+    </message>
+    <message>
+        <source>Brought back: {0}.</source>
+        <translation>되찾은 글: {0}.</translation>
+    </message>
+    <message>
+        <source>Of {0} of them a part is missing.</source>
+        <translation>그중 {0}편은 일부가 없습니다.</translation>
+    </message>
+    <message>
+        <source>Lost: {0}.</source>
+        <translation>잃은 글: {0}.</translation>
+    </message>
+    <message>
+        <source>Damaged: {0}.</source>
+        <translation>손상된 곳: {0}.</translation>
+    </message>
+    <message>
+        <source>page {0} of {1}</source>
+        <translation>{1}쪽 중 {0}쪽</translation>
+    </message>
+    <message>
+        <source>{0} of {1} pages</source>
+        <translation>{1}쪽 중 {0}개 쪽</translation>
+    </message>
+    <message>
+        <source>pages {0} of {1}</source>
+        <translation>{1}쪽 중 {0}쪽</translation>
+    </message>
+</context>
+<context>
+    <name>RescuePage</name>
+    <message>
+        <source>This journal is damaged</source>
+        <translation>일기가 손상되었습니다</translation>
+    </message>
+    <message>
+        <source>Message</source>
+        <translation>알림</translation>
+    </message>
+    <message>
+        <source>Looking for a good backup…</source>
+        <translation>온전한 백업을 찾는 중…</translation>
+    </message>
+    <message>
+        <source>Restore it</source>
+        <translation>되살리기</translation>
+    </message>
+    <message>
+        <source>Show all backups</source>
+        <translation>백업 모두 보기</translation>
+    </message>
+    <message>
+        <source>Restore a backup</source>
+        <translation>백업 되살리기</translation>
+    </message>
+    <message>
+        <source>Rescue what can be read</source>
+        <translation>읽을 수 있는 것 건져 내기</translation>
+    </message>
+    <message>
+        <source>Everything that is still readable is put into a new journal beside this one. It can be read and exported, not written in. The damaged journal stays as it is.</source>
+        <translation>아직 읽을 수 있는 모든 것을 곁에 만드는 새 일기에 담습니다. 읽고 내보낼 수 있지만 쓸 수는 없습니다. 손상된 일기는 그대로 둡니다.</translation>
+    </message>
+    <message>
+        <source>Rescue what can be read…</source>
+        <translation>읽을 수 있는 것 건져 내기…</translation>
+    </message>
+    <message>
+        <source>Open the copy rescued on {0}</source>
+        <translation>{0}에 건져 낸 사본 열기</translation>
+    </message>
+    <message>
+        <source>Passphrase or recovery code</source>
+        <translation>암호 또는 복구 코드</translation>
+    </message>
+    <message>
+        <source>Rescue</source>
+        <translation>건져 내기</translation>
+    </message>
+    <message>
+        <source>Try to unlock again</source>
+        <translation>다시 열어 보기</translation>
+    </message>
+    <message>
+        <source>What cannot be read: {0}. Nothing was changed.</source>
+        <translation>읽을 수 없는 곳: {0}. 바뀐 것은 없습니다.</translation>
+    </message>
+    <message>
+        <source>Its last saves are damaged. Nothing was changed.</source>
+        <translation>마지막으로 저장한 것이 손상되었습니다. 바뀐 것은 없습니다.</translation>
+    </message>
+    <message>
+        <source>No good backup was found in the folder of backups. There may be one on another disk: show all backups and look in another folder.</source>
+        <translation>백업 폴더에서 온전한 백업을 찾지 못했습니다. 다른 디스크에 있을 수 있습니다. 백업을 모두 보고 다른 폴더에서 찾아보세요.</translation>
+    </message>
+    <message>
+        <source>It was proved on {0}.</source>
+        <translation>{0}에 확인했습니다.</translation>
+    </message>
+    <message>
+        <source>The backup of {0} is good and holds {1}. {2}</source>
+        <translation>{0}의 백업은 온전하고 {1}이 들어 있습니다. {2}</translation>
+    </message>
+    <message>
+        <source>Reading page by page. This can take a minute.</source>
+        <translation>한 쪽씩 읽는 중입니다. 1분쯤 걸릴 수 있습니다.</translation>
+    </message>
+    <message>
+        <source>Open</source>
+        <translation>열기</translation>
+    </message>
+</context>
+<context>
+    <name>RestorePage</name>
+    <message>
+        <source>Restore a backup</source>
+        <translation>백업 되살리기</translation>
+    </message>
+    <message>
+        <source>Choose the one to put in the journal&apos;s place. What is there now is moved aside, not removed, and nothing is changed before the backup has proved that it opens.</source>
+        <translation>일기 자리에 둘 백업을 고르세요. 지금 있는 것은 지우지 않고 옆으로 옮깁니다. 백업이 열리는 것을 확인하기 전에는 아무것도 바뀌지 않습니다.</translation>
+    </message>
+    <message>
+        <source>Looking for backups…</source>
+        <translation>백업을 찾는 중…</translation>
+    </message>
+    <message>
+        <source>Message</source>
+        <translation>알림</translation>
+    </message>
+    <message>
+        <source>Look in another folder…</source>
+        <translation>다른 폴더에서 찾기…</translation>
+    </message>
+    <message>
+        <source>Back</source>
+        <translation>뒤로</translation>
+    </message>
+    <message>
+        <source>Restore this backup?</source>
+        <translation>이 백업을 되살릴까요?</translation>
+    </message>
+    <message>
+        <source>Passphrase or recovery code of that backup</source>
+        <translation>그 백업의 암호 또는 복구 코드</translation>
+    </message>
+    <message>
+        <source>Restore it</source>
+        <translation>되살리기</translation>
+    </message>
+    <message>
+        <source>If you have changed the passphrase since, it is the one that you had on that day.</source>
+        <translation>그 뒤에 암호를 바꾸었다면 그날 쓰던 암호입니다.</translation>
+    </message>
+    <message>
+        <source>Choose another backup</source>
+        <translation>다른 백업 고르기</translation>
+    </message>
+    <message>
+        <source>No backup was found here. If you keep backups on a disk of their own, connect it and look there.</source>
+        <translation>여기에서는 백업을 찾지 못했습니다. 백업을 다른 디스크에 둔다면 연결하고 거기에서 찾아보세요.</translation>
+    </message>
+    <message>
+        <source>None of these backups is good. Nothing was changed. Look in another folder.</source>
+        <translation>온전한 백업이 없습니다. 바뀐 것은 없습니다. 다른 폴더에서 찾아보세요.</translation>
+    </message>
+    <message>
+        <source>The backup is proved to open and put in place. This can take a minute.</source>
+        <translation>백업이 열리는지 확인하고 제자리에 둡니다. 1분쯤 걸릴 수 있습니다.</translation>
+    </message>
+    <message>
+        <source>It was made on {0} and holds {1}. What you have written after that is not in it. The journal as it is now, damaged or not, is moved into a folder of its own and kept.</source>
+        <translation>{0}에 만들었고 {1}이 들어 있습니다. 그 뒤에 쓴 글은 들어 있지 않습니다. 지금의 일기는 손상되었든 아니든 따로 만든 폴더로 옮겨 간직합니다.</translation>
+    </message>
+    <message>
+        <source>Look for backups in</source>
+        <translation>백업을 찾을 곳</translation>
+    </message>
+</context>
+<context>
     <name>Session</name>
     <message>
         <source>The journal could not be made. Try again.</source>
         <translation>일기를 만들 수 없었습니다. 다시 해 보세요.</translation>
+    </message>
+    <message>
+        <source>A backup is being made just now. Nothing was changed; try again in a minute.</source>
+        <translation>지금 백업을 만들고 있습니다. 바뀐 것은 없습니다. 조금 뒤에 다시 해 보세요.</translation>
+    </message>
+    <message>
+        <source>The disk refuses now, so nothing was changed.</source>
+        <translation>지금은 디스크에 쓸 수 없어 아무것도 바꾸지 않았습니다.</translation>
+    </message>
+    <message>
+        <source>This journal is open on another computer too. Nothing is lost: what is written on both is kept and joined. It is simpler to close it there.</source>
+        <translation>이 일기가 다른 컴퓨터에서도 열려 있습니다. 잃는 것은 없습니다. 양쪽에서 쓴 글을 모두 두었다가 합칩니다. 그쪽을 닫는 편이 더 간단합니다.</translation>
+    </message>
+    <message>
+        <source>Show the backups</source>
+        <translation>백업 보기</translation>
+    </message>
+    <message>
+        <source>What can be done…</source>
+        <translation>할 수 있는 일…</translation>
     </message>
     <message>
         <source>Lock without them</source>
@@ -1118,6 +1620,30 @@
     <message>
         <source>The page is hidden. Your last words are not stored yet, because the disk refuses; the journal locks as soon as they are. Free some disk space.</source>
         <translation>화면을 가렸습니다. 디스크에 쓸 수 없어 마지막 글이 아직 저장되지 않았습니다. 저장되는 대로 일기가 잠깁니다. 디스크 공간을 조금 비워 주세요.</translation>
+    </message>
+    <message>
+        <source>Locking… A backup is being ended.</source>
+        <translation>잠그는 중… 백업을 마무리하고 있습니다.</translation>
+    </message>
+    <message>
+        <source>Locked: nobody wrote for a minute.</source>
+        <translation>1분 동안 글을 쓰지 않아 잠갔습니다.</translation>
+    </message>
+    <message>
+        <source>Locked: nobody wrote for {0} minutes.</source>
+        <translation>{0}분 동안 글을 쓰지 않아 잠갔습니다.</translation>
+    </message>
+    <message>
+        <source>Locked: another program, most likely one that syncs, has put another copy of this journal in its place. What you wrote here is kept beside it, and both are joined when you unlock.</source>
+        <translation>다른 프로그램(아마 동기화 프로그램)이 이 일기 자리에 다른 사본을 두어서 잠갔습니다. 여기에서 쓴 글은 곁에 남아 있고, 일기를 열 때 둘을 합칩니다.</translation>
+    </message>
+    <message>
+        <source>Locked: the computer slept, or its clock was set.</source>
+        <translation>컴퓨터가 잠들었거나 시계가 바뀌어 잠갔습니다.</translation>
+    </message>
+    <message>
+        <source>Locked: the screen was locked.</source>
+        <translation>화면이 잠겨서 일기도 잠갔습니다.</translation>
     </message>
     <message>
         <source>Quit without them</source>
@@ -1167,6 +1693,18 @@
         <translation>Quiet Page에 대하여</translation>
     </message>
     <message>
+        <source>Done</source>
+        <translation>완료</translation>
+    </message>
+    <message>
+        <source>Not now</source>
+        <translation>나중에</translation>
+    </message>
+    <message>
+        <source>The old code has stopped working; without this one, you are given another at the next unlock.</source>
+        <translation>이전 코드는 이제 쓸 수 없습니다. 이 코드를 확인하지 않으면 다음에 열 때 다른 코드를 드립니다.</translation>
+    </message>
+    <message>
         <source> minutes</source>
         <translation>분</translation>
     </message>
@@ -1179,44 +1717,24 @@
         <translation>지금 잠그기</translation>
     </message>
     <message>
-        <source>Change the passphrase</source>
-        <translation>암호 바꾸기</translation>
+        <source>A rescued copy opens with what opened the damaged journal. It has no backups of its own.</source>
+        <translation>건져 낸 사본은 손상된 일기를 열던 것으로 열립니다. 따로 백업은 없습니다.</translation>
     </message>
     <message>
-        <source>Passphrase or recovery code as it is now</source>
-        <translation>지금의 암호 또는 복구 코드</translation>
+        <source>The sample is thrown away when you lock it, so it has no passphrase and no backups.</source>
+        <translation>예시는 잠그면 버려지므로 암호도 백업도 없습니다.</translation>
     </message>
     <message>
-        <source>New passphrase</source>
-        <translation>새 암호</translation>
+        <source>Ways to open this journal</source>
+        <translation>이 일기를 여는 방법</translation>
     </message>
     <message>
-        <source>The new one again</source>
-        <translation>새 암호 한 번 더</translation>
+        <source>Backups</source>
+        <translation>백업</translation>
     </message>
     <message>
-        <source>Change it</source>
-        <translation>바꾸기</translation>
-    </message>
-    <message>
-        <source>The new passphrase is empty, or the two are not the same. Nothing was changed.</source>
-        <translation>새 암호가 비어 있거나 두 암호가 다릅니다. 바뀐 것은 없습니다.</translation>
-    </message>
-    <message>
-        <source>One moment…</source>
-        <translation>잠시만요…</translation>
-    </message>
-    <message>
-        <source>The passphrase is changed. The recovery code still works.</source>
-        <translation>암호를 바꾸었습니다. 복구 코드는 그대로 쓸 수 있습니다.</translation>
-    </message>
-    <message>
-        <source>The passphrase as it is now is not right. Nothing was changed.</source>
-        <translation>지금의 암호가 맞지 않습니다. 바뀐 것은 없습니다.</translation>
-    </message>
-    <message>
-        <source>Nothing was changed. Try again.</source>
-        <translation>바뀐 것은 없습니다. 다시 해 보세요.</translation>
+        <source>A rescued copy is not read by the model.</source>
+        <translation>건져 낸 사본은 모델이 읽지 않습니다.</translation>
     </message>
     <message>
         <source>Read my entries, on this computer</source>
@@ -1377,8 +1895,20 @@
 <context>
     <name>Unlock</name>
     <message>
+        <source>This computer&apos;s keyring does not open the journal. Nothing was changed. Use the passphrase, then let the keyring remember the journal again in the settings.</source>
+        <translation>이 컴퓨터의 키링으로는 일기가 열리지 않습니다. 바뀐 것은 없습니다. 암호로 열고 설정에서 키링에 다시 기억시키세요.</translation>
+    </message>
+    <message>
+        <source>This key file does not open the journal. Nothing was changed. A key file stops working when another is made; use that one, the passphrase or the recovery code.</source>
+        <translation>이 열쇠 파일로는 일기가 열리지 않습니다. 바뀐 것은 없습니다. 새 열쇠 파일을 만들면 이전 것은 쓸 수 없습니다. 새 파일이나 암호, 복구 코드를 쓰세요.</translation>
+    </message>
+    <message>
         <source>This passphrase does not open the journal. Nothing was changed. Check capital letters and the keyboard language, or use the recovery code.</source>
         <translation>이 암호로는 일기가 열리지 않습니다. 바뀐 것은 없습니다. 대문자와 한/영 상태를 확인하거나 복구 코드를 쓰세요.</translation>
+    </message>
+    <message>
+        <source>This journal seems to be open on another computer. Nothing was changed. Close it there first. If you open it here all the same and write on both, both copies are kept and joined.</source>
+        <translation>이 일기가 다른 컴퓨터에서 열려 있는 것 같습니다. 바뀐 것은 없습니다. 먼저 그쪽을 닫으세요. 그래도 여기에서 열어 양쪽에서 쓰면 두 사본을 모두 두었다가 합칩니다.</translation>
     </message>
     <message>
         <source>This journal was made by a newer version of Quiet Page. Nothing was changed. Install the newer version to open it.</source>
@@ -1391,6 +1921,10 @@
     <message>
         <source>The journal could not be opened. Nothing was changed. Try again.</source>
         <translation>일기를 열 수 없었습니다. 바뀐 것은 없습니다. 다시 해 보세요.</translation>
+    </message>
+    <message>
+        <source>This file cannot be read. Nothing was changed. Choose the key file, or use the passphrase.</source>
+        <translation>이 파일을 읽을 수 없습니다. 바뀐 것은 없습니다. 열쇠 파일을 고르거나 암호를 쓰세요.</translation>
     </message>
 </context>
 <context>
@@ -1408,8 +1942,36 @@
         <translation>알림</translation>
     </message>
     <message>
+        <source>Open all the same</source>
+        <translation>그래도 열기</translation>
+    </message>
+    <message>
+        <source>Open with a key file</source>
+        <translation>열쇠 파일로 열기</translation>
+    </message>
+    <message>
+        <source>Open with this computer&apos;s keyring</source>
+        <translation>이 컴퓨터의 키링으로 열기</translation>
+    </message>
+    <message>
+        <source>Restore a backup</source>
+        <translation>백업 되살리기</translation>
+    </message>
+    <message>
         <source>Help lines</source>
         <translation>도움 전화</translation>
+    </message>
+    <message>
+        <source>You can try again in {0} min {1} s.</source>
+        <translation>{0}분 {1}초 뒤에 다시 해 볼 수 있습니다.</translation>
+    </message>
+    <message>
+        <source>You can try again in 1 second.</source>
+        <translation>1초 뒤에 다시 해 볼 수 있습니다.</translation>
+    </message>
+    <message>
+        <source>You can try again in {0} seconds.</source>
+        <translation>{0}초 뒤에 다시 해 볼 수 있습니다.</translation>
     </message>
     <message>
         <source>Recovery code</source>
@@ -1429,10 +1991,285 @@
     </message>
 </context>
 <context>
+    <name>WaysSection</name>
+    <message>
+        <source>Passphrase</source>
+        <translation>암호</translation>
+    </message>
+    <message>
+        <source>What you type every day.</source>
+        <translation>날마다 입력하는 것입니다.</translation>
+    </message>
+    <message>
+        <source>Recovery code</source>
+        <translation>복구 코드</translation>
+    </message>
+    <message>
+        <source>On paper, for the day you forget the passphrase.</source>
+        <translation>암호를 잊은 날을 위해 종이에 적어 둔 것입니다.</translation>
+    </message>
+    <message>
+        <source>Key file</source>
+        <translation>열쇠 파일</translation>
+    </message>
+    <message>
+        <source>This computer&apos;s keyring</source>
+        <translation>이 컴퓨터의 키링</translation>
+    </message>
+    <message>
+        <source>Encryption key</source>
+        <translation>암호화 열쇠</translation>
+    </message>
+    <message>
+        <source>Everything is encrypted with it; the ways above only unlock it. It can be made anew.</source>
+        <translation>모든 것을 암호화하는 열쇠이고, 위의 방법들은 이 열쇠를 풀 뿐입니다. 새로 만들 수 있습니다.</translation>
+    </message>
+    <message>
+        <source>Change…</source>
+        <translation>바꾸기…</translation>
+    </message>
+    <message>
+        <source>Change the passphrase</source>
+        <translation>암호 바꾸기</translation>
+    </message>
+    <message>
+        <source>Make a new one…</source>
+        <translation>새로 만들기…</translation>
+    </message>
+    <message>
+        <source>Make a new recovery code</source>
+        <translation>새 복구 코드 만들기</translation>
+    </message>
+    <message>
+        <source>Remove…</source>
+        <translation>없애기…</translation>
+    </message>
+    <message>
+        <source>Remove the key file</source>
+        <translation>열쇠 파일 없애기</translation>
+    </message>
+    <message>
+        <source>Remove the journal from this computer&apos;s keyring</source>
+        <translation>이 컴퓨터의 키링에서 일기 빼기</translation>
+    </message>
+    <message>
+        <source>Remember…</source>
+        <translation>기억시키기…</translation>
+    </message>
+    <message>
+        <source>Let this computer&apos;s keyring open the journal</source>
+        <translation>이 컴퓨터의 키링으로 일기를 열게 하기</translation>
+    </message>
+    <message>
+        <source>Make a new encryption key</source>
+        <translation>새 암호화 열쇠 만들기</translation>
+    </message>
+    <message>
+        <source>It opens the journal without a passphrase for anybody who is logged in as you.</source>
+        <translation>내 계정으로 로그인한 사람이면 누구나 암호 없이 일기를 열 수 있습니다.</translation>
+    </message>
+    <message>
+        <source>Not used. If you let it remember the journal, anybody who is logged in as you can open it without the passphrase.</source>
+        <translation>쓰지 않습니다. 기억시키면 내 계정으로 로그인한 사람이면 누구나 암호 없이 일기를 열 수 있습니다.</translation>
+    </message>
+    <message>
+        <source>There is no keyring on this computer that keeps secrets encrypted.</source>
+        <translation>이 컴퓨터에는 비밀을 암호화해 두는 키링이 없습니다.</translation>
+    </message>
+    <message>
+        <source>Another computer&apos;s keyring opens it, too.</source>
+        <translation>다른 컴퓨터의 키링으로도 열립니다.</translation>
+    </message>
+    <message>
+        <source>The ways to open the journal cannot be listed now. They work as before.</source>
+        <translation>지금은 일기를 여는 방법을 보여 드릴 수 없습니다. 전처럼 쓸 수 있습니다.</translation>
+    </message>
+    <message>
+        <source>It opens the journal without the passphrase. Keep it on a stick, away from this computer.</source>
+        <translation>암호 없이 일기를 엽니다. USB에 담아 이 컴퓨터와 떨어진 곳에 두세요.</translation>
+    </message>
+    <message>
+        <source>None. A file that opens the journal without the passphrase, for a stick in a safe place.</source>
+        <translation>없습니다. 암호 없이 일기를 여는 파일로, 안전한 곳에 두는 USB에 담습니다.</translation>
+    </message>
+    <message>
+        <source>Replace…</source>
+        <translation>새것으로 바꾸기…</translation>
+    </message>
+    <message>
+        <source>Make one…</source>
+        <translation>만들기…</translation>
+    </message>
+    <message>
+        <source>Replace the key file</source>
+        <translation>열쇠 파일을 새것으로 바꾸기</translation>
+    </message>
+    <message>
+        <source>Make a key file</source>
+        <translation>열쇠 파일 만들기</translation>
+    </message>
+    <message>
+        <source>This passphrase is not right. Nothing was changed.</source>
+        <translation>암호가 맞지 않습니다. 바뀐 것은 없습니다.</translation>
+    </message>
+    <message>
+        <source>One moment…</source>
+        <translation>잠시만요…</translation>
+    </message>
+    <message>
+        <source>Nothing was changed. Try again.</source>
+        <translation>바뀐 것은 없습니다. 다시 해 보세요.</translation>
+    </message>
+    <message>
+        <source>Change it</source>
+        <translation>바꾸기</translation>
+    </message>
+    <message>
+        <source>The new passphrase is empty, or the two are not the same. Nothing was changed.</source>
+        <translation>새 암호가 비어 있거나 두 암호가 다릅니다. 바뀐 것은 없습니다.</translation>
+    </message>
+    <message>
+        <source>The passphrase is changed. The recovery code still works; older backups keep the old one.</source>
+        <translation>암호를 바꾸었습니다. 복구 코드는 그대로 쓸 수 있습니다. 이전 백업은 이전 암호로 열립니다.</translation>
+    </message>
+    <message>
+        <source>The old code stops working at once. You are shown the new one and type two groups of it back.</source>
+        <translation>이전 코드는 바로 쓸 수 없게 됩니다. 새 코드를 보여 드리고, 두 묶음을 다시 입력받습니다.</translation>
+    </message>
+    <message>
+        <source>Make a new code</source>
+        <translation>새 코드 만들기</translation>
+    </message>
+    <message>
+        <source>The new recovery code works. Destroy the old one.</source>
+        <translation>새 복구 코드를 쓸 수 있습니다. 이전 코드는 없애세요.</translation>
+    </message>
+    <message>
+        <source>The old code has stopped working. You are given a new one when you unlock the next time.</source>
+        <translation>이전 코드는 이제 쓸 수 없습니다. 다음에 일기를 열 때 새 코드를 드립니다.</translation>
+    </message>
+    <message>
+        <source>Whoever has the file can open the journal. Choose a place away from this computer, such as a stick. An earlier key file stops working.</source>
+        <translation>이 파일을 가진 사람은 일기를 열 수 있습니다. USB처럼 이 컴퓨터와 떨어진 곳을 고르세요. 이전 열쇠 파일은 쓸 수 없게 됩니다.</translation>
+    </message>
+    <message>
+        <source>Choose where to save it…</source>
+        <translation>저장할 곳 고르기…</translation>
+    </message>
+    <message>
+        <source>Save the key file</source>
+        <translation>열쇠 파일 저장</translation>
+    </message>
+    <message>
+        <source>Saved. It opens the journal from now on; try it once on the unlock page.</source>
+        <translation>저장했습니다. 이제부터 이 파일로 일기가 열립니다. 여는 화면에서 한 번 시험해 보세요.</translation>
+    </message>
+    <message>
+        <source>Save it elsewhere…</source>
+        <translation>다른 곳에 저장…</translation>
+    </message>
+    <message>
+        <source>The key file stops opening the journal. The passphrase and the recovery code still do.</source>
+        <translation>열쇠 파일로는 더 이상 일기가 열리지 않게 됩니다. 암호와 복구 코드는 그대로 쓸 수 있습니다.</translation>
+    </message>
+    <message>
+        <source>Remove it</source>
+        <translation>없애기</translation>
+    </message>
+    <message>
+        <source>The key file does not open the journal any more. Older backups still know it.</source>
+        <translation>열쇠 파일로는 이제 일기가 열리지 않습니다. 이전 백업은 그 파일로 열립니다.</translation>
+    </message>
+    <message>
+        <source>The journal can then be opened without the passphrase by anybody who is logged in as you on this computer, and by programs that run for you. It is meant for a computer that only you use.</source>
+        <translation>그러면 이 컴퓨터에 내 계정으로 로그인한 사람과 내 계정으로 도는 프로그램은 암호 없이 일기를 열 수 있습니다. 혼자 쓰는 컴퓨터를 위한 것입니다.</translation>
+    </message>
+    <message>
+        <source>Remember it</source>
+        <translation>기억시키기</translation>
+    </message>
+    <message>
+        <source>The keyring of this computer opens the journal from now on.</source>
+        <translation>이제부터 이 컴퓨터의 키링으로 일기가 열립니다.</translation>
+    </message>
+    <message>
+        <source>The keyring forgets the journal. The passphrase and the recovery code still open it.</source>
+        <translation>키링이 일기를 잊습니다. 암호와 복구 코드는 그대로 쓸 수 있습니다.</translation>
+    </message>
+    <message>
+        <source>The keyring of this computer does not open the journal any more.</source>
+        <translation>이제 이 컴퓨터의 키링으로는 일기가 열리지 않습니다.</translation>
+    </message>
+    <message>
+        <source>For the case that somebody may have had a copy of this journal together with its passphrase. Change the passphrase first.
+
+The journal is locked, encrypted anew (about {0} seconds), and you are given a new recovery code. A key file and the keyring have to be set up again. Backups made before keep the old key.</source>
+        <translation>누군가 이 일기의 사본과 암호를 함께 가졌을지도 모를 때 씁니다. 먼저 암호를 바꾸세요.
+
+일기를 잠그고 새로 암호화한 뒤(약 {0}초) 새 복구 코드를 드립니다. 열쇠 파일과 키링은 다시 설정해야 합니다. 전에 만든 백업은 이전 열쇠 그대로입니다.</translation>
+    </message>
+    <message>
+        <source>Lock and make a new key</source>
+        <translation>잠그고 새 열쇠 만들기</translation>
+    </message>
+    <message>
+        <source>This is the recovery code, which is made anew, too. Type the passphrase.</source>
+        <translation>이것은 복구 코드이고, 복구 코드도 새로 만듭니다. 암호를 입력하세요.</translation>
+    </message>
+</context>
+<context>
     <name>Workspace</name>
     <message>
         <source>Lock the journal (Ctrl+L)</source>
         <translation>일기 잠그기 (Ctrl+L)</translation>
+    </message>
+</context>
+<context>
+    <name>_Ask</name>
+    <message>
+        <source>Cancel</source>
+        <translation>취소</translation>
+    </message>
+    <message>
+        <source>Passphrase or recovery code as it is now</source>
+        <translation>지금의 암호 또는 복구 코드</translation>
+    </message>
+    <message>
+        <source>Passphrase</source>
+        <translation>암호</translation>
+    </message>
+    <message>
+        <source>New passphrase</source>
+        <translation>새 암호</translation>
+    </message>
+    <message>
+        <source>The new one again</source>
+        <translation>새 암호 한 번 더</translation>
+    </message>
+</context>
+<context>
+    <name>_SecretForm</name>
+    <message>
+        <source>Use a key file</source>
+        <translation>열쇠 파일 쓰기</translation>
+    </message>
+    <message>
+        <source>Message</source>
+        <translation>알림</translation>
+    </message>
+</context>
+<context>
+    <name>_Steps</name>
+    <message>
+        <source>Help lines</source>
+        <translation>도움 전화</translation>
+    </message>
+</context>
+<context>
+    <name>_Way</name>
+    <message>
+        <source>Message</source>
+        <translation>알림</translation>
     </message>
 </context>
 </TS>
