@@ -566,4 +566,199 @@
             <translation>{month} {day}일</translation>
         </message>
     </context>
+    <context>
+        <name>Vault</name>
+        <message>
+            <source>The journal is locked. Unlock it to go on; everything that was saved is safe.</source>
+            <translation>일기가 잠겨 있습니다. 열면 이어서 쓸 수 있습니다. 저장된 것은 모두 안전합니다.</translation>
+        </message>
+        <message>
+            <source>The journal file is damaged, or it belongs to another journal. Nothing was changed. Keep the file as it is, and restore the journal's folder from a backup.</source>
+            <translation>일기 파일이 손상되었거나 다른 일기의 것입니다. 바뀐 것은 없습니다. 파일을 그대로 두고 백업에서 일기 폴더를 되살리세요.</translation>
+        </message>
+        <message>
+            <source>The journal cannot be written: the disk is full or the folder is read-only. Everything saved before is safe. Free some space or allow writing to the folder, then try again.</source>
+            <translation>일기를 저장할 수 없습니다. 디스크가 가득 찼거나 폴더에 쓸 수 없습니다. 전에 저장된 것은 모두 안전합니다. 공간을 비우거나 폴더에 쓸 수 있게 한 뒤 다시 해 보세요.</translation>
+        </message>
+        <message>
+            <source>This is a rescued copy: it can be read and exported, not changed. Write in your journal, or restore a backup.</source>
+            <translation>건져 낸 사본이라 읽고 내보낼 수 있지만 바꿀 수는 없습니다. 원래 일기에 쓰거나 백업을 되살리세요.</translation>
+        </message>
+        <message>
+            <source>Another program is busy with the journal file. Everything saved before is safe. Try again in a moment.</source>
+            <translation>다른 프로그램이 일기 파일을 쓰고 있습니다. 전에 저장된 것은 모두 안전합니다. 조금 뒤에 다시 해 보세요.</translation>
+        </message>
+        <message>
+            <source>The backup could not be proved: what was read back is not what was written. Your journal is not touched. The disk of the backups may be failing: choose another folder.</source>
+            <translation>백업을 확인할 수 없었습니다. 다시 읽은 것이 쓴 것과 다릅니다. 일기는 그대로입니다. 백업 디스크에 문제가 있을 수 있으니 다른 폴더를 고르세요.</translation>
+        </message>
+        <message>
+            <source>The backup cannot be written: the disk is full or the folder is read-only. Your journal is not touched. Free some space, or choose another folder for backups.</source>
+            <translation>백업을 쓸 수 없습니다. 디스크가 가득 찼거나 폴더에 쓸 수 없습니다. 일기는 그대로입니다. 공간을 비우거나 다른 백업 폴더를 고르세요.</translation>
+        </message>
+        <message>
+            <source>There is no backup in this place. Choose the folder that holds the backups.</source>
+            <translation>이곳에는 백업이 없습니다. 백업이 있는 폴더를 고르세요.</translation>
+        </message>
+        <message>
+            <source>This backup was made by a newer version of Quiet Page. Nothing was changed. Install that version first.</source>
+            <translation>이 백업은 더 새로운 Quiet Page로 만들어졌습니다. 바뀐 것은 없습니다. 먼저 그 버전을 설치하세요.</translation>
+        </message>
+        <message>
+            <source>Its encrypted file is cut short or too long.</source>
+            <translation>암호화된 파일이 잘렸거나 너무 깁니다.</translation>
+        </message>
+        <message>
+            <source>Its encrypted file is missing.</source>
+            <translation>암호화된 파일이 없습니다.</translation>
+        </message>
+        <message>
+            <source>Both copies of its key file are damaged.</source>
+            <translation>열쇠 정보 파일이 두 벌 모두 손상되었습니다.</translation>
+        </message>
+        <message>
+            <source>Its encrypted file is not as it was written.</source>
+            <translation>암호화된 파일이 쓰인 그대로가 아닙니다.</translation>
+        </message>
+        <message>
+            <source>Its content is not what it was.</source>
+            <translation>내용이 원래와 다릅니다.</translation>
+        </message>
+        <message>
+            <source>It cannot be read.</source>
+            <translation>읽을 수 없습니다.</translation>
+        </message>
+        <message>
+            <source>Its note is damaged.</source>
+            <translation>백업 정보가 손상되었습니다.</translation>
+        </message>
+        <message>
+            <source>This backup is damaged. Its encrypted file is not as it was written. Your journal is not touched. Choose another backup.</source>
+            <translation>이 백업은 손상되었습니다. 암호화된 파일이 쓰인 그대로가 아닙니다. 일기는 그대로입니다. 다른 백업을 고르세요.</translation>
+        </message>
+        <message>
+            <source>This backup is damaged. Its content is not what it was. Your journal is not touched. Choose another backup.</source>
+            <translation>이 백업은 손상되었습니다. 내용이 원래와 다릅니다. 일기는 그대로입니다. 다른 백업을 고르세요.</translation>
+        </message>
+        <message>
+            <source>This backup is damaged. Its encrypted file is missing. Your journal is not touched. Choose another backup.</source>
+            <translation>이 백업은 손상되었습니다. 암호화된 파일이 없습니다. 일기는 그대로입니다. 다른 백업을 고르세요.</translation>
+        </message>
+        <message>
+            <source>This is not a key file of Quiet Page. Nothing was changed. Choose the file that it made.</source>
+            <translation>Quiet Page의 열쇠 파일이 아닙니다. 바뀐 것은 없습니다. Quiet Page가 만든 파일을 고르세요.</translation>
+        </message>
+        <message>
+            <source>This key file is damaged. Nothing was changed. Use another copy of it, the passphrase or the recovery code.</source>
+            <translation>이 열쇠 파일은 손상되었습니다. 바뀐 것은 없습니다. 다른 사본이나 암호, 복구 코드를 쓰세요.</translation>
+        </message>
+        <message>
+            <source>This installation's SQLCipher lacks something the journal needs to stay private. Install Quiet Page again. Nothing was changed.</source>
+            <translation>설치된 SQLCipher에 일기를 지키는 데 필요한 것이 없습니다. Quiet Page를 다시 설치하세요. 바뀐 것은 없습니다.</translation>
+        </message>
+        <message>
+            <source>This installation lacks encryption (SQLCipher), so the journal stays closed.</source>
+            <translation>설치된 프로그램에 암호화(SQLCipher)가 없어 일기를 열지 않습니다.</translation>
+        </message>
+        <message>
+            <source>There is no journal in this place. Check the place, or make a new journal.</source>
+            <translation>이곳에는 일기가 없습니다. 위치를 확인하거나 새 일기를 만드세요.</translation>
+        </message>
+        <message>
+            <source>The key file of this journal is missing, so it cannot be opened. Nothing was changed. Put the file keys.json back from a backup.</source>
+            <translation>이 일기의 열쇠 정보 파일이 없어 열 수 없습니다. 바뀐 것은 없습니다. 백업에서 keys.json 파일을 되돌려 놓으세요.</translation>
+        </message>
+        <message>
+            <source>The journal file is missing; only its keys are here. Nothing was changed. Put the file journal.qpv back from a backup.</source>
+            <translation>일기 파일이 없고 열쇠 정보만 있습니다. 바뀐 것은 없습니다. 백업에서 journal.qpv 파일을 되돌려 놓으세요.</translation>
+        </message>
+        <message>
+            <source>The journal file is not encrypted, so it is not the one that Quiet Page made. Nothing was changed. Put the file journal.qpv back from a backup.</source>
+            <translation>일기 파일이 암호화되어 있지 않아 Quiet Page가 만든 것이 아닙니다. 바뀐 것은 없습니다. 백업에서 journal.qpv 파일을 되돌려 놓으세요.</translation>
+        </message>
+        <message>
+            <source>A file of this journal cannot be read. Nothing was changed. Check that the folder is yours to read, or restore it from a backup.</source>
+            <translation>이 일기의 파일을 읽을 수 없습니다. 바뀐 것은 없습니다. 폴더를 읽을 권한이 있는지 확인하거나 백업에서 되살리세요.</translation>
+        </message>
+        <message>
+            <source>This journal is open in another window or program. Nothing was changed. Close it there and try again.</source>
+            <translation>이 일기는 다른 창이나 프로그램에서 열려 있습니다. 바뀐 것은 없습니다. 그쪽을 닫고 다시 해 보세요.</translation>
+        </message>
+        <message>
+            <source>This is not a picture that can be kept (PNG, JPEG, WebP or GIF). Nothing was changed.</source>
+            <translation>담을 수 있는 그림(PNG, JPEG, WebP, GIF)이 아닙니다. 바뀐 것은 없습니다.</translation>
+        </message>
+        <message>
+            <source>This picture is larger than {0} MB. Make it smaller and add it again. Nothing was changed.</source>
+            <translation>그림이 {0} MB보다 큽니다. 줄여서 다시 더하세요. 바뀐 것은 없습니다.</translation>
+        </message>
+        <message>
+            <source>This entry is not in the journal any more.</source>
+            <translation>이 글은 더 이상 일기에 없습니다.</translation>
+        </message>
+        <message>
+            <source>There is no keyring on this computer that keeps secrets encrypted, so it cannot open the journal. Nothing was changed. The passphrase and the recovery code work as before.</source>
+            <translation>이 컴퓨터에는 비밀을 암호화해 두는 키링이 없어 일기를 열 수 없습니다. 바뀐 것은 없습니다. 암호와 복구 코드는 전처럼 쓸 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>The key file of this journal is damaged, so it cannot be opened with any passphrase. Nothing was changed. Restore the file keys.json from a backup and try again.</source>
+            <translation>이 일기의 열쇠 정보 파일이 손상되어 어떤 암호로도 열 수 없습니다. 바뀐 것은 없습니다. 백업에서 keys.json 파일을 되살리고 다시 해 보세요.</translation>
+        </message>
+        <message>
+            <source>This journal remembers as many computers as it can. Remove one of them first.</source>
+            <translation>이 일기는 더 많은 컴퓨터를 기억할 수 없습니다. 먼저 하나를 없애세요.</translation>
+        </message>
+        <message>
+            <source>There is not enough free memory to open the journal. Close other programs and try again. Nothing was changed.</source>
+            <translation>일기를 열 메모리가 모자랍니다. 다른 프로그램을 닫고 다시 해 보세요. 바뀐 것은 없습니다.</translation>
+        </message>
+        <message>
+            <source>This journal was made by a newer version of Quiet Page. Nothing was changed. Install the newer version to open it.</source>
+            <translation>이 일기는 더 새로운 Quiet Page로 만들어졌습니다. 바뀐 것은 없습니다. 새 버전을 설치하면 열 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>This journal was made by a newer version of Quiet Page. Nothing was changed. Install the newer version to rescue it.</source>
+            <translation>이 일기는 더 새로운 Quiet Page로 만들어졌습니다. 바뀐 것은 없습니다. 새 버전을 설치하면 건져 낼 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>A stored reading of an entry cannot be understood. Nothing was changed; ask for a new reading.</source>
+            <translation>저장된 읽기 결과 하나를 이해할 수 없습니다. 바뀐 것은 없습니다. 다시 읽게 하세요.</translation>
+        </message>
+        <message>
+            <source>The newly encrypted journal is not equal to the old one, so it was thrown away. Nothing was changed. The disk may be failing: make a backup on another one.</source>
+            <translation>새로 암호화한 일기가 원래와 달라서 버렸습니다. 바뀐 것은 없습니다. 디스크에 문제가 있을 수 있으니 다른 디스크에 백업하세요.</translation>
+        </message>
+        <message>
+            <source>A new key needs the passphrase; the recovery code will be replaced. Nothing was changed.</source>
+            <translation>새 열쇠를 만들려면 암호가 필요합니다. 복구 코드는 새것으로 바뀝니다. 바뀐 것은 없습니다.</translation>
+        </message>
+        <message>
+            <source>There is not enough room for a newly encrypted copy of the journal. Nothing was changed. Free {0} MB and try again.</source>
+            <translation>새로 암호화한 일기를 둘 공간이 모자랍니다. 바뀐 것은 없습니다. {0} MB를 비우고 다시 해 보세요.</translation>
+        </message>
+        <message>
+            <source>Nothing of this journal can be read: it is too badly damaged, or it belongs to other keys. Nothing was changed. Keep the folder as it is, and restore a backup.</source>
+            <translation>이 일기에서 읽을 수 있는 것이 없습니다. 너무 많이 손상되었거나 다른 열쇠의 것입니다. 바뀐 것은 없습니다. 폴더를 그대로 두고 백업을 되살리세요.</translation>
+        </message>
+        <message>
+            <source>What was saved last, before the program was ended, is damaged. Nothing was changed. Everything that can be read of it can be rescued into a new journal.</source>
+            <translation>프로그램이 끝나기 전에 마지막으로 저장한 것이 손상되었습니다. 바뀐 것은 없습니다. 읽을 수 있는 것은 모두 새 일기로 건져 낼 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>What is rescued must not lie inside the damaged journal. Nothing was changed. Choose another folder.</source>
+            <translation>건져 낸 것을 손상된 일기 안에 둘 수 없습니다. 바뀐 것은 없습니다. 다른 폴더를 고르세요.</translation>
+        </message>
+        <message>
+            <source>There is something in this place already. Nothing was changed. Choose an empty folder for what is rescued.</source>
+            <translation>이곳에는 이미 무언가가 있습니다. 바뀐 것은 없습니다. 건져 낸 것을 둘 빈 폴더를 고르세요.</translation>
+        </message>
+        <message>
+            <source>A journal needs a passphrase of at least one character.</source>
+            <translation>일기에는 한 글자 이상의 암호가 필요합니다.</translation>
+        </message>
+        <message>
+            <source>There is a journal in this place already. Nothing was changed. Open it instead.</source>
+            <translation>이곳에는 이미 일기가 있습니다. 바뀐 것은 없습니다. 그 일기를 여세요.</translation>
+        </message>
+    </context>
 </TS>

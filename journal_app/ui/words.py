@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 from PySide6.QtCore import QCoreApplication, QDate, QLocale, QTime
 
@@ -78,8 +79,20 @@ def energy(level: int) -> str:
 
 
 def said(error: Exception) -> str:
-    """Return the words of an error of the vault in the window's language; they are kept in ``journal_ko.ts``."""
-    return QCoreApplication.translate("Vault", str(error))
+    """Return the words of an error of the vault in the window's language; they are kept in ``journal_ko.ts``.
+
+    Numbers in it are left out of what is looked up, and put back.
+    """
+    text = str(error)
+    numbers = re.findall(r"\d+", text)
+    if not numbers:
+        return QCoreApplication.translate("Vault", text)
+    known = QCoreApplication.translate("Vault", text)
+    if known != text:
+        return known
+    count = iter(range(len(numbers)))
+    translated = QCoreApplication.translate("Vault", re.sub(r"\d+", lambda _found: f"{{{next(count)}}}", text))
+    return translated.format(*numbers)
 
 
 def moment(utc: str, *, time: bool = True) -> str:

@@ -152,3 +152,45 @@ def test_charts_and_summary_speak_korean_too(open_session: Callable[[], ui.Sessi
     assert QApplication.translate("charts", "Your mood") == "나의 기분"
     session._translations.use("en")
     assert QApplication.translate("charts", "Your mood") == "Your mood"
+
+
+def words_of_the_vault() -> list[str]:
+    """Return every sentence that the vault raises, numbers left open as ``{0}``."""
+    folder = ROOT / "journal_app" / "vault"
+    trees = {path: ast.parse(path.read_text("utf-8")) for path in sorted(folder.glob("*.py"))}
+    named: dict[str, str] = {}
+    for tree in trees.values():
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+                named |= {target.id: str(node.value.value) for target in node.targets if isinstance(target, ast.Name)}
+    found = []
+    errors = {"VaultError", "DamagedVault", "NewerVault", "VaultLocked", "VaultMissing", "VaultWriteError"}
+    for tree in trees.values():
+        for node in ast.walk(tree):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in errors):
+                continue
+            (said,) = node.args
+            if isinstance(said, ast.Name):
+                found.append(named.get(said.id, ""))
+            elif isinstance(said, ast.Constant):
+                found.append(said.value)
+            elif isinstance(said, ast.JoinedStr):
+                parts = [part.value if isinstance(part, ast.Constant) else "7" for part in said.values]
+                found.append("".join(map(str, parts)))
+    return sorted({text for text in found if re.search(r"[a-z] [a-z]", text)})
+
+
+def test_what_the_vault_says_is_translated(open_session: Callable[[], ui.Session]) -> None:
+    session = open_session()
+    said = words_of_the_vault()
+    assert len(said) > 25
+    session._translations.use("ko")
+    untranslated = [text for text in said if words.said(Exception(text)) == text]
+    assert not untranslated
+    assert "7 MB" in words.said(
+        Exception(
+            "There is not enough room for a newly encrypted copy of the journal. Nothing was changed. "
+            "Free 7 MB and try again."
+        )
+    )
+    session._translations.use("en")
