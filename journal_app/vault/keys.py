@@ -46,6 +46,7 @@ KEYRING = "keyring"
 KEY_BYTES = 32
 SALT_BYTES = 16
 NONCE_BYTES = 12
+TAG_BYTES = 16
 MAX_FILE_BYTES = 64 * 1024
 MAX_SLOTS = 8
 ARGON2_VERSION = 19
@@ -220,11 +221,12 @@ def open_key(file: KeyFile, secret: Secret) -> bytearray:
         material = _material(file, slot, secret)
         if material is None:
             continue
+        # Into a buffer that can be overwritten: a bytes object would stay in memory after the journal is locked.
+        key = bytearray(max(0, len(slot.sealed) - TAG_BYTES))
         try:
-            opened = AESGCM(_wrapping_key(material, slot)).decrypt(slot.nonce, slot.sealed, _associated(file, slot))
+            AESGCM(_wrapping_key(material, slot)).decrypt_into(slot.nonce, slot.sealed, _associated(file, slot), key)
         except InvalidTag:
             continue
-        key = bytearray(opened)
         if len(key) != KEY_BYTES or not hmac.compare_digest(fingerprint(key), file.fingerprint):
             wipe(key)
             raise DamagedVault(_DAMAGED)
@@ -234,7 +236,7 @@ def open_key(file: KeyFile, secret: Secret) -> bytearray:
 
 def fingerprint(data_key: bytes | bytearray) -> str:
     """Return 64 bits of an HMAC under the key: says nothing about it, tells keys apart."""
-    return hmac.new(bytes(data_key), b"quietpage data key", hashlib.sha256).hexdigest()[:16]
+    return hmac.new(data_key, b"quietpage data key", hashlib.sha256).hexdigest()[:16]
 
 
 def wipe(key: bytearray) -> None:
@@ -355,7 +357,7 @@ def _associated(file: KeyFile, slot: Slot) -> bytes:
 def _seal(file: KeyFile, kind: str, secret: bytes, data_key: bytes | bytearray, kdf: KdfParams | None) -> Slot:
     slot = Slot(kind, kdf, os.urandom(SALT_BYTES), os.urandom(NONCE_BYTES), b"")
     cipher = AESGCM(_wrapping_key(secret, slot))
-    return replace(slot, sealed=cipher.encrypt(slot.nonce, bytes(data_key), _associated(file, slot)))
+    return replace(slot, sealed=cipher.encrypt(slot.nonce, data_key, _associated(file, slot)))
 
 
 def _wrapping_key(secret: bytes, slot: Slot) -> bytes:
