@@ -185,7 +185,8 @@ def restore(options: argparse.Namespace, services: Services, out: Output) -> int
     journal = session.folder_of(options)
     for number, one in enumerate(candidates):
         try:
-            done = backup.restore(one.path, journal, secret)
+            with session.counted(options, secret):
+                done = backup.restore(one.path, journal, secret)
         except DamagedVault as error:
             if number + 1 == len(candidates):
                 raise
@@ -232,7 +233,13 @@ def _say_restored(one: Backup, done: Restored, options: argparse.Namespace, out:
 def rescue(options: argparse.Namespace, services: Services, out: Output) -> int:
     """Make a read-only journal of all that can be read; the exit code tells whether anything is missing."""
     secret, _ = session.secret_for(options, services)
-    done = salvage.rescue(session.folder_of(options), secret, options.to.absolute())
+    try:
+        with session.counted(options, secret):
+            done = salvage.rescue(session.folder_of(options), secret, options.to.absolute())
+    except VaultError as error:
+        if type(error) is VaultError:  # the folder that was named will not do
+            raise UsageError(str(error)) from None
+        raise
     whole = not (done.cut or done.lost or done.log) and done.checked
     if options.json:
         out.json(

@@ -12,7 +12,8 @@ import getpass
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,18 +101,15 @@ def opened(options: argparse.Namespace, secret: Secret, out: Output) -> Vault:
 
     folder = folder_of(options)
     try:
-        if isinstance(secret, RingSecret):
-            made = vault.unlock_with_keyring(folder, despite_other=options.open_anyway)
-        else:
-            made = vault.unlock(folder, secret, despite_other=options.open_anyway)
+        with counted(options, secret):
+            if isinstance(secret, RingSecret):
+                made = vault.unlock_with_keyring(folder, despite_other=options.open_anyway)
+            else:
+                made = vault.unlock(folder, secret, despite_other=options.open_anyway)
     except OpenElsewhere as error:
         raise OpenElsewhere(f"{error} To open it here all the same, add --open-anyway.") from None
     except DamagedVault as error:
         raise DamagedVault(f"{error} (quietpage restore --list, quietpage rescue --help)") from None
-    except WrongPassphrase:
-        _count(options, secret, right=False)
-        raise
-    _count(options, secret, right=True)
     for line in told_of_copies(made.merged):
         out.note(line)
     return made
@@ -201,10 +199,18 @@ def _wait_after_wrong_tries(services: Services) -> None:
         services.sleep(seconds)
 
 
-def _count(options: argparse.Namespace, secret: Secret, *, right: bool) -> None:
-    if isinstance(secret, str) and options.passphrase_fd is None:
-        counted = tries.Tries(tries.default_path())
-        counted.right() if right else counted.wrong()
+@contextmanager
+def counted(options: argparse.Namespace, secret: Secret) -> Iterator[None]:
+    """Count a passphrase that was asked for and proves wrong in this block; a right one ends the waiting."""
+    at_prompt = isinstance(secret, str) and options.passphrase_fd is None
+    try:
+        yield
+    except WrongPassphrase:
+        if at_prompt:
+            tries.Tries(tries.default_path()).wrong()
+        raise
+    if at_prompt:
+        tries.Tries(tries.default_path()).right()
 
 
 def new_passphrase(descriptor: int | None, option: str, services: Services) -> str:
