@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-train setup-test setup-lint test test-all lint format bench screenshots lock clean
+.PHONY: help run setup setup-train setup-test setup-lint test test-all lint format bench torture screenshots lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -70,6 +70,9 @@ format: $(STAMP)-lint ## apply ruff's fixes and format
 
 bench: $(STAMP)-test ## measure what the app promises -> build/reports/bench.json
 	@QT_QPA_PLATFORM=offscreen $(BIN)/python scripts/bench.py
+
+torture: $(STAMP)-test ## kill the app with -9 ROUNDS times (200) and see what is left -> build/reports/torture.json
+	@$(BIN)/python scripts/torture.py
 
 screenshots: $(STAMP)-app ## every place in light, dark, Korean and at 200 % -> build/screenshots/
 	@QT_QPA_PLATFORM=offscreen $(BIN)/python scripts/screenshots.py
