@@ -46,6 +46,7 @@ ONLY_IN = {
     "sqlcipher3": ("journal_app/vault/",),
     "argon2": ("journal_app/vault/",),
     "cryptography": ("journal_app/vault/",),
+    "keyring": ("journal_app/vault/keyring_slot.py",),
     "llama_cpp": ("journal_app/inference/llama.py", "journal_app/inference/native.py"),
     "PySide6": ("journal_app/ui/",),
     "matplotlib": (
