@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -47,6 +48,39 @@ def test_version_1_comes_forward_whole(old):
         assert store.verify().ok
         store.save_text(first.id, "Home again.")
         assert store.search("harbour") == []
+
+
+def test_version_2_comes_forward_whole(folder):
+    shutil.copytree(FILES / "vault-v2", folder)
+    with vault.unlock(folder, PASSPHRASE) as opened:
+        store = opened.store()
+        assert schema.version(store._db) == schema.CURRENT
+        assert [e.local_date for e in store.entries()] == ["2026-05-06", "2026-05-05", "2026-05-04"]
+        first = store.entries()[-1]
+        assert first.text == "Planted beans along the fence. The neighbour lent a spade."
+        assert (first.tags, first.mood, first.for_therapist) == (("garden", "spring"), Mood(4, 3), True)
+        assert [r.text for r in store.revisions(first.id)] == [first.text, "Planted beans along the fence."]
+        assert [e.text for e in store.entries(deleted=True)] == ["A line to throw away."]
+        assert [c.label for c in store.corrections(first.id)] == ["calm"]
+        assert store.setting("country") == "AT"
+        # What the step adds: pictures, and words of one and two characters through an index.
+        store.add_image(first.id, b"\xff\xd8\xff" + bytes(100))
+        assert len(store.search("버스")) == len(store.search("書")) == len(store.search("STRASSENBAHN")) == 1
+        while store.catch_up(10):
+            pass
+        assert len(store.search("버스")) == len(store.search("書")) == len(store.search("STRASSENBAHN")) == 1
+        assert store.verify().ok
+    (kept,) = backup.listed(folder)
+    assert (kept.reason, kept.schema, kept.entries) == ("before-schema-3", 2, 4)
+
+
+@pytest.mark.parametrize("older", [1, 2])
+def test_every_version_opens_with_its_recovery_code(folder, older):
+    shutil.copytree(FILES / f"vault-v{older}", folder)
+    code = re.search(r"Recovery code: `([^`]+)`", (folder / "README.md").read_text("utf-8"))
+    assert code is not None
+    with vault.unlock(folder, code[1]) as opened:
+        assert opened.store().verify().ok
 
 
 def test_the_file_is_set_aside_first_and_the_copy_opens(old, tmp_path):
