@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ import keyring
 import pytest
 from sqlcipher3 import dbapi2
 
-from journal_app.vault import vault
+from journal_app.vault import backup, folder, merge, presence, schema, vault
 from journal_app.vault.keys import KdfParams
 from tests.support.memory_keyring import MemoryKeyring
 from tests.vault.conftest import PASSPHRASE
@@ -102,25 +103,25 @@ def full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, dict[st
 
 
 def test_every_secret_opens_a_journal_of_today(full):
-    folder, secrets, picture = full
+    copied, secrets, picture = full
     found = set()
     for kind, typed in secrets.items():
-        done = run(folder, kind, typed, SCRIPT)
+        done = run(copied, kind, typed, SCRIPT)
         assert done.returncode == 0, done.stderr.decode()
         assert "2026-03-14" in done.stdout.decode("utf-8")
         assert "with rain. 비." in done.stdout.decode("utf-8")
         found.add(done.stderr)
     assert len(found) == 1, "one data key"
-    done = run(folder, "passphrase", secrets["passphrase"], SCRIPT + PICTURES)
+    done = run(copied, "passphrase", secrets["passphrase"], SCRIPT + PICTURES)
     assert done.returncode == 0, done.stderr.decode()
-    assert (folder.parent / "elsewhere" / picture).read_bytes() == PNG
+    assert (copied.parent / "elsewhere" / picture).read_bytes() == PNG
 
 
 def test_the_statements_for_other_tools(full, monkeypatch):
-    folder, secrets, _ = full
-    key = run(folder, "passphrase", secrets["passphrase"]).stderr.decode().split()[-1]
+    copied, secrets, _ = full
+    key = run(copied, "passphrase", secrets["passphrase"]).stderr.decode().split()[-1]
     assert re.fullmatch("[0-9a-f]{64}", key)
-    db = dbapi2.connect(str(folder / "journal.qpv"), isolation_level=None)
+    db = dbapi2.connect(str(copied / "journal.qpv"), isolation_level=None)
     db.text_factory = lambda data: data.decode("utf-8", "replace")  # a shell prints half a character as it is, too
     answers = [db.execute(statement).fetchall() for statement in statements(LOOK.replace("DATA_KEY", key))]
     assert answers[1] == []
@@ -129,15 +130,40 @@ def test_the_statements_for_other_tools(full, monkeypatch):
     assert [row[1] for row in answers[3]] == [1]
     assert answers[4] == [("2026-03-14", "sea")]
     assert answers[5] == []
-    monkeypatch.chdir(folder)
+    monkeypatch.chdir(copied)
     for statement in statements(PLAIN):
         db.execute(statement).fetchall()
     db.close()
-    plain = dbapi2.connect(str(folder / "plain.db"))
-    assert (folder / "plain.db").read_bytes().startswith(b"SQLite format 3")
+    plain = dbapi2.connect(str(copied / "plain.db"))
+    assert (copied / "plain.db").read_bytes().startswith(b"SQLite format 3")
     assert plain.execute("SELECT CAST(text AS TEXT) FROM entry").fetchall() == [("The second version, with rain. 비.",)]
     plain.close()
 
 
 def statements(block: str) -> list[str]:
     return [statement.strip() for statement in block.split(";") if statement.strip()]
+
+
+# docs/journal-format.md names what there is -------------------------------------------------
+
+
+def test_the_page_of_the_format_names_every_table_file_and_field(full, tmp_path):
+    page = (ROOT / "docs" / "journal-format.md").read_text("utf-8")
+    journal = tmp_path / "journal"
+    with vault.unlock(journal, PASSPHRASE) as opened:
+        made = backup.make(opened)
+        db = opened.connection()
+        names = {name for (name,) in db.rows("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")}
+        names = {name for name in names if not name.startswith("search_grams_") and name != "entry_when"}
+        assert f"now {schema.CURRENT};" in page
+        names |= {name for (name,) in db.rows("SELECT key FROM meta")}
+    names |= {path.name for path in journal.iterdir()} - {"journal.qpv-wal", "journal.qpv-shm"}
+    names |= {folder.SWAP, folder.STAGE, backup.PLACE, merge.MERGED, backup.NOTE}
+    for name in ("keys.json", presence.MARK):
+        names |= set(json.loads((journal / name).read_bytes()))
+    names |= set(json.loads((journal / "keys.json").read_bytes())["slots"][0])
+    note = json.loads((made.path / backup.NOTE).read_bytes())
+    names |= set(note) | set(note["content"])
+    missing = {name for name in names if f"`{name}" not in page}
+    assert missing == set()
+    assert len(names) > 50
