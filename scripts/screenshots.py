@@ -287,6 +287,10 @@ def take(look: str, width: int, height: int, out: Path, *, docs: bool = False, d
     settle(lambda: not workspace.journal.panel.help.isHidden(), 10)
     picture("help-card")
     print(f"{look}: read in {time.monotonic() - started:.1f} s")
+    workspace.journal.delete_entry()
+    session.lock()
+    take_doors(session, vault.unlock(scratch / "journal", PASSPHRASE), scratch / "journal", picture)
+    take_rescued(session, scratch / "journal", PASSPHRASE, picture)
     session.shutdown()
     del application
 

@@ -212,9 +212,13 @@ class Session(QObject):
 
         def make() -> tuple[Any, str]:
             vault, code = door.create(folder, passphrase)
-            store = vault.store()
-            store.set_setting(CONFIRMED, False)
-            store.close()
+            try:
+                store = vault.store()
+                store.set_setting(CONFIRMED, False)
+                store.close()
+            except BaseException:
+                vault.lock()
+                raise
             return vault, code
 
         self._frame.bridge.run(make, self._on_made, self._on_not_made)
@@ -272,13 +276,17 @@ class Session(QObject):
                 if secret is None
                 else door.unlock(folder, secret, despite_other=despite_other)
             )
-            store = vault.store()
             try:
-                confirmed = store.setting(CONFIRMED, True)
-            finally:
-                store.close()
-            # A first run that was broken off before the code was typed back gets a new code.
-            return vault, "" if confirmed else vault.new_recovery_code()
+                store = vault.store()
+                try:
+                    confirmed = vault.read_only or store.setting(CONFIRMED, True)
+                finally:
+                    store.close()
+                # A first run that was broken off before the code was typed back gets a new code.
+                return vault, "" if confirmed else vault.new_recovery_code()
+            except BaseException:
+                vault.lock()  # nobody else would, and what can be done about it needs the files
+                raise
 
         def not_unlocked(error: Exception) -> None:
             self._on_not_unlocked(error, secret)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -428,6 +429,28 @@ def test_damage_met_while_reading_is_told_in_a_line(session: ui.Session, written
     assert isinstance(page, RescuePage)
     assert "cannot be read" in page.message
     assert session.services is None
+
+
+def test_a_journal_that_fails_after_its_key_fitted_is_closed_again(
+    session: ui.Session, written: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened_vaults: list[Any] = []
+
+    def unlock(folder: Path, secret: Any, **named: Any) -> Any:
+        vault = vaults.unlock(folder, secret, **named)
+        opened_vaults.append(vault)
+
+        def refuse() -> None:
+            raise DamagedVault("A page of the settings is damaged.")
+
+        monkeypatch.setattr(vault, "store", refuse)
+        return vault
+
+    session._door = session._recover._door = replace(session._door, unlock=unlock)
+    session.start()
+    type_in(session)
+    qtbot.waitUntil(lambda: isinstance(session.window.scene(), RescuePage), timeout=SLOW)
+    assert [vault.locked for vault in opened_vaults] == [True]
 
 
 def test_a_wrong_passphrase_rescues_nothing(session: ui.Session, written: Path, tmp_path: Path, qtbot: Any) -> None:
