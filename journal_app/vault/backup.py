@@ -317,7 +317,7 @@ def _state(db: Connection, file: KeyFile) -> str:
     tables = {row[0] for row in db.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
     sums = ["SELECT count(*), total(revision), max(modified_utc), total(length(deleted_utc)) FROM entry"]
     sums += [f"SELECT count(*), max(created_utc) FROM {name}" for name in ("correction", "image") if name in tables]
-    sums += ["SELECT count(*), total(length(value)) FROM setting WHERE key <> 'reading.model'"]
+    sums += ["SELECT count(*), total(length(value)) FROM setting WHERE key <> 'reading.model' AND key NOT LIKE 'backups.%'"]
     values = [db.row(statement) for statement in sums]
     # The slots count, too: a backup from before a change of passphrase still opens with the old one.
     return hashlib.sha256(repr(values).encode() + keys.encode(file)).hexdigest()[:16]
@@ -327,11 +327,11 @@ def _state(db: Connection, file: KeyFile) -> str:
 
 
 def due(vault: Vault, now: datetime | None = None) -> bool:
-    """Tell whether it is time for the next backup: most of a day since the last good one. Quick, on any thread."""
+    """Tell whether it is time for the next backup: most of a day since the last good one was made or proved. Quick."""
     good = next((b for b in listed(vault.folder) if not b.problem), None)
     if good is None:
         return True
-    age = (now or datetime.now(UTC)) - datetime.fromisoformat(good.made_utc)
+    age = (now or datetime.now(UTC)) - datetime.fromisoformat(max(good.made_utc, good.proved_utc))
     return not timedelta(0) <= age < EVERY  # a clock that was set back makes the next one due, never none
 
 
