@@ -317,7 +317,7 @@ def _state(db: Connection, file: KeyFile) -> str:
     tables = {row[0] for row in db.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
     sums = ["SELECT count(*), total(revision), max(modified_utc), total(length(deleted_utc)) FROM entry"]
     sums += [f"SELECT count(*), max(created_utc) FROM {name}" for name in ("correction", "image") if name in tables]
-    sums += ["SELECT count(*), total(length(value)) FROM setting WHERE key <> 'reading.model' AND key NOT LIKE 'backups.%'"]
+    sums += ["SELECT count(*), total(length(value)) FROM setting WHERE key NOT IN ('reading.model', 'backups.told')"]
     values = [db.row(statement) for statement in sums]
     # The slots count, too: a backup from before a change of passphrase still opens with the old one.
     return hashlib.sha256(repr(values).encode() + keys.encode(file)).hexdigest()[:16]
@@ -576,7 +576,8 @@ def _free_name(where: Path, moment: datetime, reason: str) -> Path:
 
 
 def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    # To the millisecond, so that two backups of one second keep their order.
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class _writing:

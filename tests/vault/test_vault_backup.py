@@ -207,12 +207,22 @@ def test_days_weeks_and_months_are_kept(filled):
     assert len(dates) <= backup.DAILY + backup.WEEKLY + backup.MONTHLY + 3 * backup.LATEST
 
 
+def test_many_backups_in_one_second_keep_their_order(filled):
+    store = filled.store()
+    for number in range(15):
+        store.new_entry(f"Entry {number}")
+        backup.make(filled, now=NOON + timedelta(milliseconds=number))
+    counts = [b.entries for b in backup.listed(filled.folder)]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] == 18
+
+
 def test_nothing_new_means_another_proof_and_no_other_copy(filled):
     made = backup.make(filled, now=NOON)
     done = backup.cycle(filled, now=NOON + timedelta(days=3))
     assert done.made is None
     (only,) = backup.listed(filled.folder)
-    assert (only.made_utc, only.proved_utc) == (made.made_utc, "2026-03-04T12:00:00Z")
+    assert (only.made_utc, only.proved_utc) == (made.made_utc, "2026-03-04T12:00:00.000Z")
 
 
 def test_a_new_passphrase_is_in_the_next_backup(filled):
