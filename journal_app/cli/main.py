@@ -259,7 +259,7 @@ def _safekeeping(command: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _backup_kinds(backup: argparse.ArgumentParser) -> None:
-    kinds = backup.add_subparsers(dest="backup_command", metavar="COMMAND")
+    kinds = backup.add_subparsers(dest="backup_command", metavar="[COMMAND]")
     listed = _kind(kinds, "list", "List them, newest first; needs no passphrase.")
     listed.add_argument("--from", dest="source", type=Path, metavar="FOLDER", help="the ones in this folder")
     _kind(kinds, "check", "Check every one, make the next if something changed, and thin the old ones out.")

@@ -147,8 +147,9 @@ def _backup_table(found: list[Backup]) -> str:
 
 
 def _counts(one: Backup) -> str:
-    pictures = f", {session.number(one.images, 'picture', 'pictures')}" if one.images else ""
-    return f"{session.number(one.entries, 'entry', 'entries')}, {one.revisions} versions{pictures}"
+    told = [session.number(one.entries, "entry", "entries"), session.number(one.revisions, "version", "versions")]
+    told += [session.number(one.images, "picture", "pictures")] if one.images else []
+    return ", ".join(told)
 
 
 def _size(count: int) -> str:
@@ -264,7 +265,8 @@ def rescue(options: argparse.Namespace, services: Services, out: Output) -> int:
 
 def _say_rescued(done: salvage.Rescue, whole: bool, out: Output) -> None:
     out.say(
-        f"Rescued: {session.number(done.entries, 'entry', 'entries')}, {done.revisions} versions, "
+        f"Rescued: {session.number(done.entries, 'entry', 'entries')}, "
+        f"{session.number(done.revisions, 'version', 'versions')}, "
         f"{session.number(done.images, 'picture', 'pictures')}."
     )
     if done.bad_pages:

@@ -55,6 +55,7 @@ class Runner:
         self.journal = journal
         self._monkeypatch = monkeypatch
         self.reader: Callable[[str | None, int | None], Any] = lambda name, threads: FakeReader()
+        self.waited: list[float] = []
 
     def __call__(
         self,
@@ -77,7 +78,12 @@ class Runner:
                 os.write(write, secret.encode() + b"\n")
                 os.close(write)
                 command = ["--passphrase-fd", str(descriptor), *command]
-        services = Services(open_reader=self.reader, kdf=KdfParams.fast(), **({"ask": ask} if ask else {}))
+        services = Services(
+            open_reader=self.reader,
+            kdf=KdfParams.fast(),
+            sleep=self.waited.append,
+            **({"ask": ask} if ask else {}),
+        )
         with self._monkeypatch.context() as patch:
             patch.setattr(sys, "stdin", Stream(data))
             patch.setattr(sys, "stdout", out)
