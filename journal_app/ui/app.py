@@ -51,6 +51,7 @@ RETRY_LOCK_MS = 3_000
 FLUSH_S = 5.0
 PRIVATE_AFTER_MS = 500
 LISTEN_AFTER_MS = 1_000
+SWEEP_AFTER_MS = 200
 LOOK_AROUND_MS = 5_000
 ENDING_MS = 100
 REPLACED = "replaced"
@@ -523,6 +524,13 @@ class Session(QObject):
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = None
         gc.collect()
+        QTimer.singleShot(SWEEP_AFTER_MS, self, self._sweep)
+
+    @staticmethod
+    def _sweep() -> None:
+        """When the widgets are gone too: let nothing of the journal lie in memory that nobody uses any more."""
+        gc.collect()
+        private_process.sweep_freed()
 
     def _locked_note(self) -> str:
         if self._why == IDLE:
