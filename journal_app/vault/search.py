@@ -46,6 +46,7 @@ FOLD_VERSION = f"1:{unicodedata.unidata_version}"
 """Stored with the index; another one means that folded texts must be made again."""
 
 _QUERY = re.compile(r'"([^"]*)(?:"|$)|(\S+?)(?=["\s]|$)')
+_IOTA_BELOW = re.compile("[\u0345\u1f80-\u1fff]")
 _LINE_BREAK = re.compile("[\r\n\t\v\f\u2028\u2029\x85\x00]")
 _CHUNK = 1024
 _CLUSTER = 8
@@ -67,6 +68,9 @@ def fold(text: str) -> str:
     """Return the canonical caseless form of ``text``, in which matching is defined."""
     if text.isascii():
         return text.lower()
+    if not _IOTA_BELOW.search(text):
+        # Only what holds U+0345 folds differently before and after it is decomposed (Unicode 3.13).
+        return unicodedata.normalize("NFC", text.casefold())
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
 
 
@@ -236,18 +240,10 @@ class SearchIndex:
         # A few at a time: texts may be long.
         for at in range(0, len(found), AT_ONCE):
             numbers = json.dumps([number for number, _, _ in found[at : at + AT_ONCE]])
-            if wanted:
-                rows = self._db.rows(
-                    "SELECT e.n, e.text, s.folded FROM json_each(?) c CROSS JOIN entry e ON e.n = c.value"
-                    " CROSS JOIN search_text s ON s.entry = e.n",
-                    (numbers,),
-                )
-            else:
-                rows = self._db.rows(
-                    "SELECT e.n, e.text, x'' FROM json_each(?) c CROSS JOIN entry e ON e.n = c.value", (numbers,)
-                )
-            for number, text, folded in rows:
-                snippets[number] = excerpt(from_bytes(text), wanted, from_bytes(folded))
+            for number, text in self._db.rows(
+                "SELECT e.n, e.text FROM json_each(?) c CROSS JOIN entry e ON e.n = c.value", (numbers,)
+            ):
+                snippets[number] = excerpt(from_bytes(text), wanted)
         return [
             SearchHit(entry_id, local_date, *snippets.get(number, ("", ()))) for number, entry_id, local_date in found
         ]
@@ -352,15 +348,14 @@ def _conditions(only: SearchFilter | None) -> tuple[list[str], list[Any]]:
 # snippets ---------------------------------------------------------------------------------
 
 
-def excerpt(text: str, wanted: Sequence[str], folded: str | None = None) -> tuple[str, tuple[tuple[int, int], ...]]:
+def excerpt(text: str, wanted: Sequence[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
     """Return the text around the first match and the places of all matches inside it.
 
-    ``wanted`` are folded terms; ``folded`` is the folded text, if it is at hand. Line breaks become
-    spaces, so the snippet fits on one line.
+    ``wanted`` are folded terms. Line breaks become spaces, so the snippet fits on one line.
     """
     if not wanted:
         return _one_line(text[: BEFORE + AFTER]), ()
-    folded = fold(text) if folded is None else folded
+    folded = fold(text)
     first = min((at for at in (folded.find(term) for term in wanted) if at >= 0), default=-1)
     if first < 0:
         return _one_line(text[: BEFORE + AFTER]), ()
@@ -438,9 +433,8 @@ def _merged(found: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 def _original_single(text: str, target: int) -> int:
     """Return the same as :func:`_original`, for a text that folds a character at a time."""
-    if len(text[:target].casefold()) == target:
-        return target
-    low, high = 0, target  # no character folds to nothing, so the place is not behind the target
+    high = min(target, len(text))  # no character folds to nothing, so the place is not behind the target …
+    low = max(0, target - (len(text[:high].casefold()) - high))  # … and no further before it than was added
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if len(text[:middle].casefold()) <= target else (low, middle - 1)

@@ -217,7 +217,7 @@ def test_the_quick_way_to_a_snippet_marks_what_the_slow_way_marks(text, data):
     text = search._one_line(text)
     start = data.draw(st.integers(0, max(0, len(text) - 1)))
     wanted = terms(f'"{text[start : start + 3]}" {data.draw(TEXTS)[:2]}')
-    snippet, spans = excerpt(text, wanted, fold(text))
+    snippet, spans = excerpt(text, wanted)
     if any(term in fold(text) for term in wanted):
         assert spans == search._spans(snippet, wanted)
 
@@ -231,10 +231,28 @@ def test_the_quick_way_to_a_snippet_marks_what_the_slow_way_marks(text, data):
 def test_a_snippet_is_around_the_match_whatever_folds_before_it(before, middle):
     text = before + middle + " and after " * 40
     for wanted in (terms(middle.upper()), terms("AFTER")):
-        snippet, spans = excerpt(text, wanted, fold(text))
+        snippet, spans = excerpt(text, wanted)
         assert wanted[0] in fold(snippet)
         assert {fold(snippet[low:high]) for low, high in spans} == set(wanted)
         assert len(snippet) <= search.BEFORE + search.AFTER + 4
+
+
+def canonical(text: str) -> str:
+    """Fold as the definition says (Unicode 3.13, D145), without any short cut."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
+
+
+def test_every_character_folds_by_the_definition():
+    for code in range(0x110000):
+        character = chr(code)
+        assert fold(character) == canonical(character), hex(code)
+        assert "\u0345" not in unicodedata.normalize("NFD", character) or search._IOTA_BELOW.match(character)
+
+
+@given(st.text(max_size=12) | st.text(alphabet=st.characters(categories=["Lu", "Lt", "Mn", "Lo"]), max_size=8) | TEXTS)
+@settings(max_examples=600, deadline=None)
+def test_texts_fold_by_the_definition(text):
+    assert fold(text) == canonical(text)
 
 
 # short words ------------------------------------------------------------------------------
