@@ -28,6 +28,7 @@ from journal_app.ui.help_card import country_name, country_of, language_name
 from journal_app.ui.services import Services
 from journal_app.ui.settings_backups import BackupsSection
 from journal_app.ui.settings_security import WaysSection
+from journal_app.ui.silence_page import SilenceSection
 from journal_app.ui.theme import book_faces
 from journal_app.ui.widgets import add_all, button, card, centred, label, row, scroll
 from journal_app.vault.records import Store
@@ -58,6 +59,8 @@ class SettingsPage(QWidget):
         self._make_security(self._section(inner, self.tr("Security")))
         self._make_keys(inner)
         self._make_reading(self._section(inner, self.tr("Reading")))
+        self.silence = SilenceSection(services)
+        self._section(inner, self.tr("Proof of silence")).addWidget(self.silence)
         self._make_appearance(self._section(inner, self.tr("Appearance")))
         self._make_languages(self._section(inner, self.tr("Languages and help lines")))
         self._make_about(self._section(inner, self.tr("About Quiet Page")))
@@ -81,7 +84,7 @@ class SettingsPage(QWidget):
     def activated(self) -> None:
         """Bring what may have changed up to date."""
         self._show_model()
-        for section in (self.ways, self.backups):
+        for section in (self.ways, self.backups, self.silence):
             if section is not None:
                 section.activated()
 
