@@ -28,6 +28,7 @@ from journal_app.vault import backup, vault  # noqa: E402
 from journal_app.vault import folder as folders  # noqa: E402
 from journal_app.vault.keys import KdfParams  # noqa: E402
 from journal_app.vault.records import VaultError, VaultMissing, WrongPassphrase  # noqa: E402
+from journal_app.vault.schema import CURRENT  # noqa: E402
 from scripts import reports  # noqa: E402
 from scripts.torture_app import FIRST, SECOND, stream  # noqa: E402
 
@@ -226,7 +227,7 @@ def one_round(number: int, seed: int, scenario: str, ground: Ground) -> Outcome:
         folder = ground.home / f"made-{number}"
     elif scenario == "migration":
         folder = ground.home / f"old-{number}"
-        shutil.copytree(generator.choice(sorted(FIXTURES.glob("vault-v*"))), folder)
+        shutil.copytree(generator.choice([FIXTURES / f"vault-v{n}" for n in range(1, CURRENT)]), folder)
     elif scenario == "restore":
         with vault.unlock(folder, FIRST) as opened:
             backup.make(opened)  # of this moment, so that restoring it loses nothing of earlier rounds

@@ -24,8 +24,8 @@ def old(folder: Path) -> Path:
     return folder
 
 
-def test_every_earlier_version_has_a_fixture():
-    assert [p.name for p in sorted(FILES.glob("vault-v*"))] == [f"vault-v{n}" for n in range(1, schema.CURRENT)]
+def test_every_version_has_a_fixture():
+    assert [p.name for p in sorted(FILES.glob("vault-v*"))] == [f"vault-v{n}" for n in range(1, schema.CURRENT + 1)]
 
 
 def test_version_1_comes_forward_whole(old):
@@ -135,6 +135,22 @@ def test_a_migration_that_fails_leaves_the_old_journal(old, monkeypatch, where):
         assert (old / vault.DATABASE).read_bytes() == before
     with vault.unlock(old, PASSPHRASE) as opened:
         assert len(opened.store().entries()) == 3
+
+
+def test_the_present_version_is_the_one_that_was_kept(folder, tmp_path):
+    """A step that has been released is never edited: a journal of the present version is kept, too."""
+    shutil.copytree(FILES / f"vault-v{schema.CURRENT}", folder)
+    with vault.unlock(folder, (folder / "key-file.txt").read_bytes()) as opened:
+        store = opened.store()
+        kept = store._db.rows("SELECT type, name, sql FROM sqlite_master ORDER BY type, name")
+        assert len(store.search("茶")) == len(store.search("boats")) == 1
+        assert len(store.images(store.search("boats")[0].entry_id)) == 1
+        assert store.verify().ok
+    made, _ = vault.create(tmp_path / "fresh", "p", kdf=KdfParams.fast())
+    with made:
+        fresh = made.store()._db.rows("SELECT type, name, sql FROM sqlite_master ORDER BY type, name")
+    assert kept == fresh
+    assert backup.listed(folder) == []
 
 
 def test_a_new_journal_has_the_same_tables_as_a_migrated_one(old, tmp_path):
