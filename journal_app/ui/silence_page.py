@@ -35,7 +35,7 @@ class SilenceSection(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
-        self._verdict = label("")
+        self._verdict = label(self.tr("One moment…"))
         self._attempts = label("", "note")
         self._facts = label("", "quiet")
         self._unseen = label(
@@ -70,7 +70,8 @@ class SilenceSection(QWidget):
         def work() -> _Seen:
             return _Seen(_look(reader, make), reader is not None)
 
-        self._services.bridge.run(work, self._on_seen, self._on_failed)
+        bridge = self._services.bridge
+        (bridge.background if start_model else bridge.run)(work, self._on_seen, self._on_failed)
 
     def _on_seen(self, seen: _Seen) -> None:
         self._again.setEnabled(True)

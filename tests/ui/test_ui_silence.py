@@ -102,5 +102,5 @@ def test_it_has_its_place_in_the_settings(open_session: Callable[[], ui.Session]
     session = open_session()
     session.workspace().go("settings")
     section = session.workspace().page("settings").silence
-    qtbot.waitUntil(lambda: bool(section._verdict.text()), timeout=10_000)
+    qtbot.waitUntil(lambda: "network" in section._verdict.text(), timeout=10_000)
     assert section.isVisible()
