@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-train setup-test setup-lint test test-all lint format bench torture screenshots lock clean
+.PHONY: help run setup setup-train setup-test setup-lint test test-all test-offline lint format bench canary torture screenshots lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -59,6 +59,9 @@ test: $(STAMP)-test ## run the tests, headless, in under 25 minutes on 2 cores w
 test-all: $(STAMP)-test ## run the tests with the slow ones
 	@scripts/test.sh
 
+test-offline: $(STAMP)-test ## run the app's tests where there is no network at all (Linux)
+	@scripts/test-offline.sh
+
 lint: $(STAMP)-lint ## ruff and basedpyright
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -73,6 +76,9 @@ bench: $(STAMP)-test ## measure what the app promises -> build/reports/bench.jso
 
 torture: $(STAMP)-test ## kill the app with -9 ROUNDS times (200) and see what is left -> build/reports/torture.json
 	@$(BIN)/python scripts/torture.py
+
+canary: $(STAMP)-test ## search every byte that the app writes for words and keys -> build/reports/canary.json
+	@$(BIN)/python scripts/canary.py
 
 screenshots: $(STAMP)-app ## every place in light, dark, Korean and at 200 % -> build/screenshots/
 	@QT_QPA_PLATFORM=offscreen $(BIN)/python scripts/screenshots.py

@@ -25,7 +25,9 @@ _ZIP = b"PK\x03\x04"
 _ZIP_HEAD = struct.Struct("<4s5H3I2H")
 _DEFLATED = 8
 
-SYLLABLES = "가나다라마바사아자차카타파하고노도로모보소오조초코토포호구누두루무부수우주추쿠투푸후기니디리미비시이지치키티피히"
+SYLLABLES = (
+    "가나다라마바사아자차카타파하고노도로모보소오조초코토포호구누두루무부수우주추쿠투푸후기니디리미비시이지치키티피히"
+)
 HAN = "山水木火土金月日星雲雨雪風花草葉石河海湖橋門窗燈書筆紙茶飯魚鳥馬牛羊竹松梅蘭菊春夏秋冬東西南北"
 
 
@@ -191,10 +193,10 @@ def _inflated(data: bytes, at: int, wbits: int) -> Iterator[bytes]:
 
 
 class Haystack:
-    """Bytes to be searched, in distinct pieces."""
+    """Bytes to be searched, in pieces: each once for every kind of file that holds it."""
 
     def __init__(self) -> None:
-        self._pieces: dict[bytes, tuple[bytes, str]] = {}
+        self._pieces: dict[tuple[bytes, str], bytes] = {}
         self.bytes_given = 0
 
     def add(self, data: bytes, where: str) -> None:
@@ -208,16 +210,16 @@ class Haystack:
         new = False
         for at in range(0, max(1, len(data)), PIECE):
             piece = data[at : at + PIECE + OVERLAP]
-            known = hashlib.blake2b(piece, digest_size=16).digest()
+            known = hashlib.blake2b(piece, digest_size=16).digest(), where
             if known not in self._pieces:
-                self._pieces[known] = (piece, where)
+                self._pieces[known] = piece
                 new = True
         return new
 
     @property
     def bytes_distinct(self) -> int:
         """How many bytes are searched."""
-        return sum(len(piece) for piece, _ in self._pieces.values())
+        return sum(map(len, self._pieces.values()))
 
     def search(self, secrets: list[Secret]) -> list[Hit]:
         """Return every secret that is found: once for each form and kind of file."""
@@ -227,7 +229,7 @@ class Haystack:
         if any(not 8 <= len(needle) <= OVERLAP for needle, _, _ in needles):
             raise ValueError("too short to mean anything, or too long to be found")
         hits: dict[Hit, None] = {}
-        for piece, where in self._pieces.values():
+        for (_, where), piece in self._pieces.items():
             data = piece.lower()
             for needle, kind, form in needles:
                 if needle in data:
