@@ -142,7 +142,7 @@ def choose(journal: Path, folder: Path | None) -> None:
             (journal / PLACE).unlink(missing_ok=True)
             return
         folder = folder.absolute()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folders.make_folder(folder)
         folders.clear_stages(folder)
         folders.stage(folder).rmdir()  # asks the disk, not its permissions
         folders.replace_file(journal / PLACE, (json.dumps({"folder": str(folder)}) + "\n").encode("ascii"))
@@ -220,7 +220,7 @@ def copy(
     tell = progress or (lambda share: None)
     moment = (now or datetime.now(UTC)).astimezone(UTC)
     with _writing():
-        where.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folders.make_folder(where)
         _check_room(where, 2 * _size(db))
         staged = folders.stage(where)
     try:
@@ -431,7 +431,7 @@ def _thin(where: Path, backups: list[Backup]) -> None:
         keep |= set(list(newest.values())[:most])
     for backup in sound:
         if backup.path not in keep:
-            shutil.rmtree(backup.path, ignore_errors=True)
+            folders.remove(backup.path)
 
 
 def _day(backup: Backup) -> str:
@@ -466,7 +466,7 @@ def restore(path: Path, journal: Path, secret: keys.Secret) -> Restored:
             "This backup was made by a newer version of Quiet Page. Nothing was changed. Install that version first."
         )
     with _writing():
-        journal.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folders.make_folder(journal)
     guard = folders.take_lock(journal)
     staged: Path | None = None
     try:
@@ -487,7 +487,7 @@ def restore(path: Path, journal: Path, secret: keys.Secret) -> Restored:
         return Restored(note.content.entries, journal / aside if aside else None)
     finally:
         if staged is not None:
-            shutil.rmtree(staged, ignore_errors=True)
+            folders.discard(journal, staged)
         guard.close()
 
 

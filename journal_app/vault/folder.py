@@ -48,6 +48,34 @@ def stage(folder: Path) -> Path:
     return made
 
 
+def make_folder(path: Path) -> None:
+    """Make a private folder, and those above it that are missing; their names are on the disk then."""
+    missing: list[Path] = []
+    while not path.exists():
+        missing.append(path)
+        path = path.parent
+    for new in reversed(missing):
+        new.mkdir(exist_ok=True, mode=0o700)
+        sync(new.parent)
+
+
+def discard(folder: Path, staged: Path) -> None:
+    """Remove what :func:`stage` made, unless an exchange of files was decided that still needs it."""
+    if not (folder / SWAP).exists():
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def remove(path: Path) -> None:
+    """Remove a folder so that at no moment a part of it passes for all of it."""
+    gone = path.with_name(f"{STAGE}{secrets.token_hex(6)}")
+    try:
+        os.rename(path, gone)
+        sync(path.parent)
+    except OSError:
+        return
+    shutil.rmtree(gone, ignore_errors=True)
+
+
 def clear_stages(folder: Path) -> None:
     """Remove what was being made when the program was ended; needs the journal's lock."""
     for left in folder.glob(f"{STAGE}*"):

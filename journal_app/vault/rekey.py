@@ -77,7 +77,7 @@ def rotate(
         raise
     finally:
         if staged is not None:
-            shutil.rmtree(staged, ignore_errors=True)
+            folders.discard(folder, staged)
 
 
 def _check_equal(staged: Path, key: bytearray, before: backup.Content) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -477,9 +476,8 @@ def _install(folder: Path, key: bytearray, file: KeyFile) -> None:
     into_existing = folder.exists()
     was_empty = into_existing and not any(folder.iterdir())
     parent = folder if into_existing else folder.parent
-    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    stage = parent / f".quietpage-new-{secrets.token_hex(6)}"
-    stage.mkdir(mode=0o700)
+    folders.make_folder(parent)
+    stage = folders.stage(parent)
     try:
         database = stage / DATABASE
         os.close(os.open(database, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -496,9 +494,7 @@ def _install(folder: Path, key: bytearray, file: KeyFile) -> None:
         folders.sync(database)
         folders.sync(stage)
         if into_existing:
-            # Keys first: a database without keys could never be opened by anybody.
-            for name in (KEYS_COPY, KEYS, DATABASE):
-                os.rename(stage / name, folder / name)
+            folders.swap(folder, stage, None)  # all of the files or none, whenever the power fails
             if was_empty:  # a folder with other things in it keeps the permissions that its owner chose
                 folder.chmod(0o700)
             folders.sync(folder)
@@ -506,5 +502,4 @@ def _install(folder: Path, key: bytearray, file: KeyFile) -> None:
             os.rename(stage, folder)
             folders.sync(folder.parent)
     finally:
-        if stage.exists():
-            shutil.rmtree(stage, ignore_errors=True)
+        folders.discard(parent, stage)
