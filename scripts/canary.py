@@ -209,8 +209,9 @@ class Home:
     def _meet(self, number: str) -> None:
         place = Path("/proc") / number
         self.processes.add(int(number))
-        if Path(self.environment.get("LD_PRELOAD", "")).name.encode() not in (place / "maps").read_bytes():
-            self.unrecorded[int(number), (place / "comm").read_text().strip()] += 1
+        with contextlib.suppress(PermissionError):  # a process that keeps its memory private tells this to root alone
+            if Path(self.environment.get("LD_PRELOAD", "")).name.encode() not in (place / "maps").read_bytes():
+                self.unrecorded[int(number), (place / "comm").read_text().strip()] += 1
         if MODEL in (place / "cmdline").read_bytes():
             limit = next(
                 line for line in (place / "limits").read_text().splitlines() if line.startswith("Max file size")
@@ -435,7 +436,7 @@ class ModelTrace:
 
 
 def trace_model(scratch: Path, text: str) -> ModelTrace | None:
-    """Let the shipped model read ``text`` under strace; None where there is no strace, or it may not be used."""
+    """Let the shipped model read ``text`` under strace; None where there is no strace, or it may not look."""
     strace = shutil.which("strace")
     if strace is None or subprocess.run([strace, "-o", os.devnull, "true"], check=False).returncode:
         return None
@@ -454,7 +455,8 @@ def trace_model(scratch: Path, text: str) -> ModelTrace | None:
             reader._child.process.wait(10)  # type: ignore[union-attr]
     finally:
         process._command = plain
-    return _traced(log.read_text("utf-8", "replace"))
+    seen = _traced(log.read_text("utf-8", "replace"))
+    return seen if seen.pipe_writes else None  # its answers were not seen either: only root may look so closely
 
 
 def _traced(log: str) -> ModelTrace:
