@@ -38,6 +38,8 @@ DAILY, WEEKLY, MONTHLY, LATEST = 7, 4, 12, 3
 """How many days, weeks and months keep their newest backup, and how many of the latest of each kind are kept anyway."""
 EVERY = timedelta(hours=20)
 """Less than a day, so that somebody who writes every evening has a backup of each."""
+LEFT_S = 24 * 3600.0
+"""What was being made so long ago was left by a program that was ended."""
 SPARE = 1.1
 """A copy needs its own size and a little more."""
 
@@ -60,7 +62,7 @@ class Backup:
         path: its folder. made_utc: ISO 8601. reason: ``day``, ``asked`` or ``before-schema-N``.
         entries, revisions, images: counts (in the bin included). bytes: of the encrypted file. schema: its version.
         proved_utc: when it was last restored into scratch and compared; "" if never.
-        problem: what is wrong with it in words, or "".
+        problem: what is wrong with it in words, or "". vault_id: of the journal; "" when the note is damaged.
     """
 
     path: Path
@@ -73,6 +75,7 @@ class Backup:
     schema: int
     proved_utc: str
     problem: str = ""
+    vault_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +128,9 @@ class _Note:
 def place(journal: Path) -> Path:
     """Return the folder of this journal's backups: the chosen one, or ``backups`` inside the journal's folder."""
     try:
-        said = json.loads((journal / PLACE).read_bytes()[:10_000])["folder"]
-        return Path(said) if isinstance(said, str) and said else journal / BACKUPS
-    except (OSError, ValueError, TypeError, KeyError):
+        said = json.loads(folders.head(journal / PLACE, 10_000))["folder"]
+        return Path(said) if isinstance(said, str) and said and "\0" not in said else journal / BACKUPS
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return journal / BACKUPS
 
 
@@ -184,7 +187,7 @@ def _backup(path: Path, note: _Note) -> Backup:
     content = note.content
     return Backup(
         path, note.made_utc, note.reason, content.entries, content.revisions, content.images, note.bytes, note.schema,
-        note.proved_utc, note.problem,
+        note.proved_utc, note.problem, note.vault_id,
     )  # fmt: skip
 
 
@@ -221,6 +224,7 @@ def copy(
     moment = (now or datetime.now(UTC)).astimezone(UTC)
     with _writing():
         folders.make_folder(where)
+        folders.clear_stages(where, LEFT_S)
         _check_room(where, 2 * _size(db))
         staged = folders.stage(where)
     try:
@@ -328,11 +332,16 @@ def _state(db: Connection, file: KeyFile) -> str:
 
 def due(vault: Vault, now: datetime | None = None) -> bool:
     """Tell whether it is time for the next backup: most of a day since the last good one was made or proved. Quick."""
-    good = next((b for b in listed(vault.folder) if not b.problem), None)
+    good = next((b for b in _own(vault) if not b.problem), None)
     if good is None:
         return True
     age = (now or datetime.now(UTC)) - datetime.fromisoformat(max(good.made_utc, good.proved_utc))
     return not timedelta(0) <= age < EVERY  # a clock that was set back makes the next one due, never none
+
+
+def _own(vault: Vault) -> list[Backup]:
+    """Return the backups of this journal, newest first: another one may keep its own in the same folder."""
+    return [b for b in listed(vault.folder) if b.vault_id in ("", vault.file.vault_id)]
 
 
 def cycle(vault: Vault, *, now: datetime | None = None) -> Cycle:
@@ -342,10 +351,10 @@ def cycle(vault: Vault, *, now: datetime | None = None) -> Cycle:
     the journal itself has a problem.
     """
     where = place(vault.folder)
-    for backup in listed(vault.folder):
-        if not backup.problem:
+    for backup in _own(vault):
+        if backup.vault_id:  # what could not be read once, too: a disk may have been away
             _check(backup.path, vault.key)
-    found = listed(vault.folder)
+    found = _own(vault)
     damaged = tuple(b for b in found if b.problem)
     good = next((b for b in found if not b.problem), None)
     db = vault.connection()
@@ -360,8 +369,8 @@ def cycle(vault: Vault, *, now: datetime | None = None) -> Cycle:
     finally:
         db.close()
     if not problems:
-        _thin(where, listed(None, where))
-    after = [b for b in listed(vault.folder) if not b.problem]
+        _thin(where, _own(vault), made)
+    after = [b for b in _own(vault) if not b.problem]
     return Cycle(made, damaged, after[0] if after else None, problems)
 
 
@@ -409,18 +418,21 @@ def _prove_again(path: Path, key: bytearray, where: Path, now: datetime | None) 
     try:
         changed = replace(note, proved_utc=_prove(path, note, key, where, moment))
     except VaultWriteError as error:
+        if str(error) != _UNPROVED:
+            raise  # no room for a proof says nothing of the backup
         changed = replace(note, problem=str(error))
     with _writing():
         _write_note(path, changed)
 
 
-def _thin(where: Path, backups: list[Backup]) -> None:
+def _thin(where: Path, backups: list[Backup], made: Backup | None = None) -> None:
     """Keep the newest of each of the last days, weeks and months that have one, and a few from before changes.
 
-    Counted by backups, never by the clock: a clock that jumps ahead must not cost one.
+    Counted by backups, never by the clock: a clock that jumps ahead must not cost one, nor one that fell back
+    the one that was just ``made``.
     """
     sound = [b for b in backups if not b.problem and b.path.parent == where]
-    keep: set[Path] = set()
+    keep = {made.path} if made is not None else set[Path]()
     for kind in ("day", "asked", "before-"):
         keep |= {b.path for b in [b for b in sound if b.reason.startswith(kind)][:LATEST]}
     regular = [b for b in sound if not b.reason.startswith("before-")]
@@ -534,12 +546,16 @@ def _damaged_backup(what: str) -> str:
 
 def _read_note(path: Path) -> _Note:
     try:
-        raw: dict[str, Any] = json.loads((path / NOTE).read_bytes()[:100_000])
+        raw: dict[str, Any] = json.loads(folders.head(path / NOTE, 100_000))
         claimed = raw.pop("checksum")
         if raw["format"] != FORMAT or claimed != _checksum(raw):
             raise ValueError("not as it was written")
-        return _Note(**{**raw, "content": Content(**raw["content"])})
-    except (OSError, ValueError, TypeError, KeyError):
+        note = _Note(**{**raw, "content": Content(**raw["content"])})
+        for moment in (note.made_utc, note.proved_utc or note.made_utc):
+            if datetime.fromisoformat(moment).tzinfo is None:
+                raise ValueError("no moment")
+        return note
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise DamagedVault("Its note is damaged.") from None
 
 

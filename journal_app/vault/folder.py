@@ -6,13 +6,16 @@ it takes the place of what is old, and no error names a path. Knows no SQL and o
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import secrets
 import shutil
+import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -76,10 +79,15 @@ def remove(path: Path) -> None:
     shutil.rmtree(gone, ignore_errors=True)
 
 
-def clear_stages(folder: Path) -> None:
-    """Remove what was being made when the program was ended; needs the journal's lock."""
+def clear_stages(folder: Path, older_than_s: float = 0.0) -> None:
+    """Remove what was being made when the program was ended; needs the journal's lock.
+
+    ``older_than_s``: only what has lain so long, for a place where other programs may be making something.
+    """
     for left in folder.glob(f"{STAGE}*"):
-        shutil.rmtree(left, ignore_errors=True)
+        with suppress(OSError):
+            if not older_than_s or time.time() - left.lstat().st_mtime > older_than_s:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def swap(folder: Path, staged: Path, aside: str | None) -> None:
@@ -111,11 +119,12 @@ def finish_swap(folder: Path) -> None:
     note = folder / SWAP
     with reading():
         try:
-            said = json.loads(note.read_bytes())
+            said = json.loads(head(note, 10_000))
             staged, aside = str(said["stage"]), said["aside"]
-            if not re.fullmatch(re.escape(STAGE) + "[0-9a-f]+", staged) or (aside and Path(aside).name != aside):
+            named = not aside or (Path(aside).name == aside and aside != "..")
+            if not re.fullmatch(re.escape(STAGE) + "[0-9a-f]+", staged) or not named:
                 raise ValueError("not ours")
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             raise DamagedVault(DAMAGED) from None
     with writing():
         new, kept = folder / staged, folder / aside if aside else None
@@ -187,8 +196,8 @@ def read_key_files(folder: Path) -> KeyFile:
     damage: DamagedVault | None = None
     for name in (KEYS, KEYS_COPY):
         try:
-            with reading(), (folder / name).open("rb") as file:
-                data = file.read(keys.MAX_FILE_BYTES + 1)
+            with reading():
+                data = head(folder / name, keys.MAX_FILE_BYTES + 1)
             return keys.decode(data)
         except DamagedVault as error:
             damage = damage or error
@@ -204,7 +213,7 @@ def key_files(folder: Path) -> list[KeyFile]:
     for path in sorted(folder.glob("keys*.json")):
         try:
             with reading():
-                other = keys.decode(path.read_bytes()[: keys.MAX_FILE_BYTES + 1])
+                other = keys.decode(head(path, keys.MAX_FILE_BYTES + 1))
         except VaultError:
             continue
         if other.vault_id == found[0].vault_id and other.fingerprint not in [file.fingerprint for file in found]:
@@ -218,7 +227,7 @@ def heal_key_files(folder: Path, file: KeyFile) -> None:
     for name in (KEYS, KEYS_COPY):
         path = folder / name
         try:
-            if path.exists() and path.read_bytes() == data:
+            if path.exists() and head(path, len(data) + 1) == data:
                 continue
             if path.exists() and not _is_older_copy(path, file):
                 os.replace(path, path.with_suffix(".damaged.json"))
@@ -229,11 +238,27 @@ def heal_key_files(folder: Path, file: KeyFile) -> None:
 
 
 def _is_older_copy(path: Path, file: KeyFile) -> bool:
-    """Tell whether ``path`` is a sound earlier key file: kept, it would keep an old passphrase alive."""
+    """Tell whether ``path`` is a sound earlier key file: kept, it would keep an old passphrase alive.
+
+    Not one of another data key: its journal may still be on the way from another computer.
+    """
     try:
-        return keys.decode(path.read_bytes()).vault_id == file.vault_id
+        other = keys.decode(head(path, keys.MAX_FILE_BYTES + 1))
     except VaultError:
         return False
+    return (other.vault_id, other.fingerprint) == (file.vault_id, file.fingerprint)
+
+
+def head(path: Path, most: int) -> bytes:
+    """Return the first bytes of a small file: one that a stranger made may be of any size, or no file at all."""
+
+    def at_once(name: str, flags: int) -> int:
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe would wait for somebody to write
+
+    with open(path, "rb", opener=at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a file")
+        return file.read(most)
 
 
 def replace_file(path: Path, data: bytes) -> None:

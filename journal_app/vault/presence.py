@@ -23,6 +23,7 @@ import json
 import os
 import secrets
 import struct
+import threading
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,7 +37,7 @@ from journal_app.vault.records import OpenElsewhere, VaultWriteError
 
 MARK = "journal.session"
 WAL = f"{DATABASE}-wal"
-PAGE = 4096
+PAGE, SECTOR = 4096, 512
 FRESH = timedelta(minutes=3)
 BEAT = timedelta(minutes=1)
 _HEADER = struct.Struct(">8I")
@@ -68,6 +69,7 @@ class Mark:
         device: random number of the computer (and user) that wrote it.
         opened_utc, beat_utc: ISO 8601. is_open: whether the journal was open then.
         base: SHA-256 of the first page, as it lay on the disk, of the file that the log builds upon.
+        sectors: the beginnings of the SHA-256 of that page's sectors: a power cut may leave a page half copied.
         salts: identity of the log; "" before it is begun: a log found then is another's.
         end: the log as it was before it was copied into the file; None while it only grows.
     """
@@ -79,6 +81,7 @@ class Mark:
     base: str
     salts: str = ""
     end: LogEnd | None = None
+    sectors: str = ""
 
 
 def device() -> str:
@@ -102,11 +105,11 @@ def device() -> str:
 def read(folder: Path) -> Mark | None:
     """Return the mark in ``folder``, or None if there is none that can be understood."""
     try:
-        said: dict[str, Any] = json.loads((folder / MARK).read_bytes()[:10_000])
+        said: dict[str, Any] = json.loads(folders.head(folder / MARK, 10_000))
         end = LogEnd(**said["end"]) if said["end"] else None
-        mark = Mark(**{**{k: said[k] for k in Mark.__slots__}, "end": end})
-        datetime.fromisoformat(mark.beat_utc)
-        return mark
+        mark = Mark(**{**{k: said[k] for k in Mark.__slots__ if k in said}, "end": end})
+        sane = datetime.fromisoformat(mark.beat_utc).tzinfo is not None and (end is None or type(end.frames) is int)
+        return mark if sane else None
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
@@ -130,8 +133,21 @@ def check_elsewhere(folder: Path, here: str, now: datetime) -> None:
 
 def first_page(folder: Path) -> str:
     """Return the hash that identifies the file's state between two copies of the log into it."""
+    return hashlib.sha256(_read_first_page(folder)).hexdigest()
+
+
+def _read_first_page(folder: Path) -> bytes:
     with folders.reading(), (folder / DATABASE).open("rb") as file:
-        return hashlib.sha256(file.read(PAGE)).hexdigest()
+        return file.read(PAGE)
+
+
+def _sectors(page: bytes) -> list[str]:
+    return [hashlib.sha256(page[at : at + SECTOR]).hexdigest()[:16] for at in range(0, len(page), SECTOR)]
+
+
+def _state(folder: Path) -> dict[str, str]:
+    page = _read_first_page(folder)
+    return {"base": hashlib.sha256(page).hexdigest(), "sectors": "".join(_sectors(page))}
 
 
 def log_end(folder: Path, most: int | None = None) -> LogEnd | None:
@@ -168,7 +184,24 @@ def log_belongs(folder: Path) -> bool:
     # Upon the file that it builds upon, any beginning of the log is an earlier moment of the same journal.
     if file == mark.base:
         return True
-    return mark.end is not None and file == mark.end.first_page and log_end(folder, mark.end.frames) == mark.end
+    if mark.end is None or log_end(folder, mark.end.frames) != mark.end:
+        return False
+    return file == mark.end.first_page or _half_copied(folder, mark, mark.end.frames)
+
+
+def _half_copied(folder: Path, mark: Mark, frames: int) -> bool:
+    """Tell whether each sector of the file's first page is either what was there or what was being copied."""
+    new = b""
+    with folders.reading(), (folder / WAL).open("rb") as log:
+        for number in range(frames):
+            log.seek(_HEADER.size + number * (_FRAME + PAGE))
+            if log.read(_FRAME)[:4] == b"\0\0\0\1":
+                new = log.read(PAGE)
+    was = [mark.sectors[at : at + 16] for at in range(0, len(mark.sectors), 16)]
+    found = _sectors(_read_first_page(folder))
+    return len(found) == len(was) == len(_sectors(new)) and all(
+        sector in either for sector, *either in zip(found, was, _sectors(new), strict=True)
+    )
 
 
 def move_log_aside(folder: Path) -> Path:
@@ -187,16 +220,21 @@ class Presence:
     def __init__(self, folder: Path, here: str, now: datetime) -> None:
         """Leave the mark; raise :class:`VaultWriteError` if it cannot be written."""
         self._folder = folder
-        self._file = _identity(folder)
+        self._files = _identities(folder)
+        self._putting = threading.Lock()
         stamp = _stamp(now)
         left = log_end(folder, 1)  # by a crash, and accepted: it goes on
-        self._mark = Mark(here, stamp, stamp, True, first_page(folder), left.salts if left else "")
+        if left is not None:
+            # A program that was killed may have copied pages that the disk does not have yet.
+            with folders.writing():
+                folders.sync(folder / DATABASE)
+        self._mark = Mark(here, stamp, stamp, True, **_state(folder), salts=left.salts if left else "")
         write(folder, self._mark)
 
     def notice(self, now: datetime) -> str:
-        """Return ``replaced`` when another file lies in the place of the open one, ``elsewhere`` when another
-        computer has left its mark, else ""; renews the mark once a minute."""  # fmt: skip
-        if _identity(self._folder) != self._file:
+        """Return ``replaced`` when another file lies in the place of the open one or of its log, ``elsewhere`` when
+        another computer has left its mark, else ""; renews the mark once a minute."""  # fmt: skip
+        if self.replaced:
             return "replaced"
         found = read(self._folder)
         if found is not None and found.device != self._mark.device:
@@ -210,8 +248,8 @@ class Presence:
 
     @property
     def replaced(self) -> bool:
-        """Whether another file lies in the place of the open one."""
-        return _identity(self._folder) != self._file
+        """Whether another file, or none, lies in the place of the open one or of its log."""
+        return _identities(self._folder) != self._files
 
     @property
     def log_begun(self) -> bool:
@@ -229,21 +267,30 @@ class Presence:
 
     def after_copy(self) -> None:
         """Note the file as it is after its log was copied whole and emptied."""
-        self._put(base=first_page(self._folder), salts="", end=None)
+        # Known first, noted then: if the disk refuses the note, the next write must begin the log anew all the same.
+        with self._putting:
+            self._mark = replace(self._mark, **_state(self._folder), salts="", end=None)
+        self._put()
 
     def leave(self, now: datetime) -> None:
         """Say that the journal is closed. What the log built upon stays noted: a late copy of it may turn up."""
         self._put(beat_utc=_stamp(now), is_open=False)
 
     def _put(self, **changes: Any) -> None:
-        mark = replace(self._mark, **changes)
-        write(self._folder, mark)
-        self._mark = mark
+        with self._putting:  # a beat and the beginning of a log may meet; neither may undo the other
+            mark = replace(self._mark, **changes)
+            write(self._folder, mark)
+            self._mark = mark
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
+def _identities(folder: Path) -> tuple[tuple[int, int] | None, ...]:
+    """Return what tells the file and its log from others of the same names."""
+    return tuple(_identity(folder / name) for name in (DATABASE, WAL))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        found = (folder / DATABASE).stat()
+        found = path.stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino

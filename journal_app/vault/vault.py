@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 LOG_LIMIT = 16 * 1024 * 1024
 """The log is copied into the file when it has grown beyond this many bytes (about 4,000 pages)."""
+_THERE = "There is a journal in this place already. Nothing was changed. Open it instead."
 LOOK_EVERY = 64
 """Transactions between two looks at the size of the log."""
 
@@ -83,7 +84,8 @@ class Vault:
     def connection(self) -> Connection:
         """Return a connection for the calling thread; for the parts of the vault that work on all of it."""
         with self._mutex:
-            if self._locked:
+            # A file that was put in the place of this one must not be opened with the log of this one.
+            if self._locked or (self._presence is not None and self._presence.replaced):
                 raise VaultLocked(LOCKED)
             made = Connection(
                 self.folder / DATABASE,
@@ -387,7 +389,7 @@ def create(folder: Path, passphrase: str, *, kdf: KdfParams | None = None) -> tu
     key = bytearray(secrets.token_bytes(keys.KEY_BYTES))
     try:
         if exists(folder):
-            raise VaultError("There is a journal in this place already. Nothing was changed. Open it instead.")
+            raise VaultError(_THERE)
         file, code = keys.new_key_file(key, passphrase, kdf or KdfParams.calibrated())
         with folders.writing():
             _install(folder, key, file)
@@ -494,7 +496,10 @@ def _install(folder: Path, key: bytearray, file: KeyFile) -> None:
         folders.sync(database)
         folders.sync(stage)
         if into_existing:
-            folders.swap(folder, stage, None)  # all of the files or none, whenever the power fails
+            with folders.take_lock(folder):
+                if exists(folder):  # made by another program meanwhile: its keys must not be written over
+                    raise VaultError(_THERE)
+                folders.swap(folder, stage, None)  # all of the files or none, whenever the power fails
             if was_empty:  # a folder with other things in it keeps the permissions that its owner chose
                 folder.chmod(0o700)
             folders.sync(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import threading
@@ -245,6 +246,78 @@ def test_a_clock_that_jumps_costs_no_backup(filled, jump):
     done = backup.cycle(filled, now=NOON + jump)
     assert done.made is not None
     assert {b.path for b in before} <= {b.path for b in backup.listed(filled.folder)}
+
+
+def test_a_clock_that_fell_back_keeps_the_backup_just_made(filled):
+    store = filled.store()
+    for month in range(16):
+        store.new_entry(f"Month {month}.")
+        backup.cycle(filled, now=NOON + timedelta(days=31 * month))
+    store.new_entry("After the clock fell back.")
+    done = backup.cycle(filled, now=NOON - timedelta(days=9000))
+    assert done.made in backup.listed(filled.folder)
+
+
+def test_two_journals_with_one_folder_for_backups(filled, tmp_path):
+    other, _ = vault.create(tmp_path / "other", PASSPHRASE, kdf=FAST)
+    for journal in (filled, other):
+        backup.choose(journal.folder, tmp_path / "shared")
+    alone = []
+    for day in range(20):
+        filled.store().new_entry(f"Day {day}.")
+        backup.cycle(filled, now=NOON + timedelta(days=day))
+        alone.append(backup.due(other, NOON + timedelta(days=day, hours=1)))
+        other.store().new_entry(f"Day {day}.")
+        backup.cycle(other, now=NOON + timedelta(days=day, hours=1))
+    other.lock()
+    assert all(alone)
+    kept = [b.vault_id for b in backup.listed(filled.folder)]
+    assert kept.count(filled.file.vault_id) == kept.count(other.file.vault_id) >= backup.DAILY
+
+
+def test_no_room_for_a_proof_condemns_no_backup(filled, folder, monkeypatch):
+    good = backup.make(filled, now=NOON)
+
+    def full(*_args: object) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(VaultWriteError, match="not touched"):
+        backup.cycle(filled, now=NOON + timedelta(days=1))
+    assert backup.listed(folder) == [good]
+
+
+def test_a_backup_that_could_not_be_read_for_a_while_is_good_again(filled, folder):
+    good = backup.make(filled, now=NOON)
+    (good.path / vault.DATABASE).rename(good.path / "away")
+    assert backup.cycle(filled, now=NOON + timedelta(days=1)).damaged
+    (good.path / "away").rename(good.path / vault.DATABASE)
+    backup.cycle(filled, now=NOON + timedelta(days=2))
+    assert good in backup.listed(folder)
+
+
+@pytest.mark.parametrize("note", [b"5", b"null", b"[" * 90_000, b"\xff", b"{}"])
+def test_one_note_of_nonsense_hides_no_other_backup(filled, folder, note):
+    good = backup.make(filled, now=NOON)
+    (good.path.parent / "other").mkdir()
+    (good.path.parent / "other" / backup.NOTE).write_bytes(note)
+    assert good in backup.listed(folder)
+    assert backup.cycle(filled, now=NOON).good is not None
+
+
+@pytest.mark.parametrize("said", [b'{"folder": "\\u0000"}', b"[" * 9_999, b"5"])
+def test_a_place_of_nonsense_is_none(filled, folder, said):
+    (folder / backup.PLACE).write_bytes(said)
+    assert backup.place(folder) == folder / folders.BACKUPS
+
+
+def test_what_a_killed_program_was_making_is_cleared_after_a_day(filled, folder):
+    backup.make(filled)
+    old, fresh = (folders.stage(backup.place(folder)) for _ in range(2))
+    os.utime(old, (1, 1))
+    backup.make(filled)
+    assert not old.exists()
+    assert fresh.exists()
 
 
 def test_due_once_a_day(filled):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from journal_app.vault import folder as folders
-from journal_app.vault import keys, presence, schema, vault
+from journal_app.vault import keys, presence, rekey, schema, vault
 from journal_app.vault.connection import Connection
 from journal_app.vault.keys import KdfParams
 from journal_app.vault.records import (
@@ -100,6 +101,58 @@ def test_create_in_a_folder_with_other_things_leaves_them_alone(folder):
         vault.KEYS,
         "photo.txt",
     ]
+
+
+def test_two_programs_that_make_a_journal_in_one_place(folder, monkeypatch):
+    """The keys of the first must outlive the second, which began before the first was there."""
+    folder.mkdir()
+    made = []
+    real = keys.new_key_file
+
+    def slow(*args):
+        monkeypatch.setattr(keys, "new_key_file", real)
+        made.append(vault.create(folder, PASSPHRASE, kdf=FAST)[0])
+        made[0].store().new_entry("Written first.")
+        made[0].lock()
+        return real(*args)
+
+    monkeypatch.setattr(keys, "new_key_file", slow)
+    with pytest.raises(VaultError, match="already"):
+        vault.create(folder, "another", kdf=FAST)
+    with vault.unlock(folder, PASSPHRASE) as opened:
+        assert [entry.text for entry in opened.store().entries()] == ["Written first."]
+
+
+def test_a_key_file_of_another_data_key_is_set_aside_not_written_over(closed, tmp_path):
+    """A sync program may bring the keys of a new data key before the journal that they open."""
+    there = tmp_path / "there"
+    shutil.copytree(closed, there)
+    rekey.rotate(there, PASSPHRASE, kdf=FAST)[0].lock()
+    shutil.copyfile(there / vault.KEYS, closed / vault.KEYS)
+    vault.unlock(closed, PASSPHRASE).lock()
+    shutil.copyfile(there / vault.DATABASE, closed / vault.DATABASE)
+    with vault.unlock(closed, PASSPHRASE) as opened:
+        assert len(opened.store().entries()) == 40
+
+
+@pytest.mark.parametrize("said", ["..", ".", "a/b"])
+def test_an_exchange_leads_nowhere_outside_the_folder(closed, snapshot, said):
+    staged = folders.stage(closed)
+    for name in (vault.DATABASE, vault.KEYS, vault.KEYS_COPY):
+        shutil.copyfile(closed / name, staged / name)
+    note = {"format": "quietpage-swap", "stage": staged.name, "aside": said}
+    (closed / folders.SWAP).write_text(json.dumps(note))
+    before = snapshot(closed)
+    with pytest.raises(DamagedVault):
+        vault.unlock(closed, PASSPHRASE)
+    assert snapshot(closed) == before
+    assert not (closed.parent / vault.DATABASE).exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_among_the_key_files_holds_nothing_up(closed):
+    os.mkfifo(closed / "keys (1).json")
+    vault.unlock(closed, PASSPHRASE).lock()
 
 
 def test_a_failed_creation_leaves_nothing(folder, monkeypatch):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 
 from journal_app.vault import presence, vault
 from journal_app.vault.keys import KdfParams
-from journal_app.vault.records import OpenElsewhere
+from journal_app.vault.records import OpenElsewhere, VaultLocked, VaultWriteError
 from tests.vault.conftest import PASSPHRASE
 
 FAST = KdfParams.fast()
@@ -83,12 +85,25 @@ def test_an_old_mark_and_an_own_mark_ask_nothing(folder, at):
     vault.unlock(folder, PASSPHRASE).lock()
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b'{"device": 7}', b"\xff" * 100, b"[" * 5000])
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"device": 7}', b"\xff" * 100, b"[" * 5000, b"5"])
 def test_a_mark_that_cannot_be_read_keeps_nobody_out(folder, at, damage):
     made, _ = vault.create(folder, PASSPHRASE, kdf=FAST)
     made.store().new_entry("Here.")
     made.lock()
     (folder / presence.MARK).write_bytes(damage)
+    assert texts(folder) == {"Here."}
+
+
+@pytest.mark.parametrize("wrong", [{"beat_utc": "2026-03-14"}, {"end": ["", "many", "", ""]}])
+def test_a_mark_that_says_nonsense_keeps_nobody_out(folder, at, wrong):
+    made, _ = vault.create(folder, PASSPHRASE, kdf=FAST)
+    made.store().new_entry("Here.")
+    made.lock()
+    said = json.loads((folder / presence.MARK).read_bytes()) | {"device": THERE, "is_open": True} | wrong
+    if isinstance(said["end"], list):
+        said["end"] = dict(zip(("salts", "frames", "checksum", "first_page"), said["end"], strict=True))
+    (folder / presence.MARK).write_text(json.dumps(said))
+    assert presence.read(folder) is None
     assert texts(folder) == {"Here."}
 
 
@@ -136,6 +151,93 @@ def test_a_file_replaced_while_it_is_open_costs_nothing_on_either_side(folder, a
     assert not list(folder.glob("journal.kept-*"))
     with vault.unlock(folder, PASSPHRASE) as once_more:
         assert once_more.merged is None
+
+
+@pytest.mark.parametrize("name", [vault.DATABASE, presence.WAL])
+def test_what_lies_in_the_place_of_an_open_file_is_not_opened_with_it(folder, at, tmp_path, name):
+    """A second connection would read, and write, the pages of one file by the log of the other."""
+    made, _ = vault.create(folder, PASSPHRASE, kdf=FAST)
+    made.store().new_entry("Common beginning.")
+    made.lock()
+    there = tmp_path / "there"
+    sync(folder, there)
+    here = vault.unlock(folder, PASSPHRASE)
+    store = here.store()
+    store.new_entry("Written here.")
+    at(THERE)
+    other = vault.unlock(there, PASSPHRASE, despite_other=True)
+    for number in range(5):
+        other.store().new_entry(f"Written there {number}. " + "x" * 9000)
+    if name == vault.DATABASE:
+        other.lock()
+    at(HERE)
+    sync(there, tmp_path / "on the way", (name,))
+    sync(tmp_path / "on the way", folder, (name,))
+    assert here.notice() == "replaced"
+    with pytest.raises(VaultLocked):
+        here.store()
+    store.new_entry("Written here after it was replaced.")
+    here.lock()
+    other.lock()
+    found = {text[:15] for text in texts(folder)}
+    assert found == {"Common beginnin", "Written here.", "Written here af", *(f"Written there {n}" for n in range(5))}
+
+
+def test_a_log_that_is_taken_away_while_it_is_open_costs_nothing(folder, at):
+    made, _ = vault.create(folder, PASSPHRASE, kdf=FAST)
+    store = made.store()
+    store.new_entry("Before.")
+    (folder / presence.WAL).unlink()
+    assert made.notice() == "replaced"
+    store.new_entry("After.")
+    made.lock()
+    assert texts(folder) == {"Before.", "After."}
+
+
+def test_a_note_that_fails_after_the_copy_leaves_no_later_log_unnamed(folder, at, monkeypatch):
+    made, _ = vault.create(folder, PASSPHRASE, kdf=FAST)
+    store = made.store()
+    store.new_entry("Before.")
+    write, calls = presence.write, []
+
+    def second_fails(*args: object) -> None:
+        calls.append(args)
+        if len(calls) == 2:
+            raise VaultWriteError("no room")
+        write(*args)
+
+    monkeypatch.setattr(presence, "write", second_fails)
+    with pytest.raises(VaultWriteError):
+        made.copy_log()
+    store.new_entry("After.")
+    copy = folder.parent / "copy"
+    sync(folder, copy)
+    assert presence.log_belongs(copy)
+    assert texts(copy) == {"Before.", "After."}
+    made.lock()
+
+
+def test_a_beat_does_not_undo_the_beginning_of_a_log(folder, at, monkeypatch):
+    made, _ = vault.create(folder, PASSPHRASE, kdf=FAST)
+    made.copy_log()
+    write, beating, go_on = presence.write, threading.Event(), threading.Event()
+
+    def slow(*args: object) -> None:
+        if threading.current_thread() is beat:
+            beating.set()
+            go_on.wait(1.0)
+        write(*args)
+
+    beat = threading.Thread(target=lambda: made.notice(datetime.now(UTC) + timedelta(minutes=2)))
+    monkeypatch.setattr(presence, "write", slow)
+    beat.start()
+    assert beating.wait(5.0)
+    threading.Timer(0.2, go_on.set).start()
+    made.store().new_entry("Begins the log.")
+    go_on.set()
+    beat.join()
+    assert presence.read(folder).salts == presence.log_end(folder, 1).salts
+    made.lock()
 
 
 @pytest.mark.parametrize(
@@ -251,8 +353,6 @@ def test_the_log_is_copied_when_it_has_grown_and_not_in_passing(folder, at, monk
 
 def test_a_disk_that_refuses_the_note_leaves_the_log_alone(folder, at, monkeypatch):
     """Better a log that waits than one that is half copied without anybody knowing."""
-    from journal_app.vault.records import VaultWriteError
-
     made, _ = vault.create(folder, PASSPHRASE, kdf=FAST)
     made.store().new_entry("Safe in the log.")
     before = (folder / vault.DATABASE).read_bytes()
