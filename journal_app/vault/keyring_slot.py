@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import sys
 from typing import Any
 
 from journal_app.vault.records import VaultError
@@ -24,14 +25,25 @@ _CLEAR = ("keyrings.alt", "keyring.backends.fail", "keyring.backends.null")
 def _backend() -> Any:
     """Return the system's keyring, or None where there is none to trust."""
     try:
-        import keyring
-
-        backend: Any = keyring.get_keyring()
+        backend = _system_keyring()
         while hasattr(backend, "backends"):  # several at once: the one that would be asked first
             backend = backend.backends[0]
     except Exception:  # backends raise what they like while they look for their service
         return None
     return None if type(backend).__module__.startswith(_CLEAR) else backend
+
+
+def _system_keyring() -> Any:
+    import keyring
+    from keyring import core
+
+    if sys.platform == "linux" and core._keyring_backend is None:  # noqa: SLF001 - there is no other way to ask
+        # Left to itself the package loads the backends of all systems, and one of them starts a compiler here.
+        from keyring.backends import SecretService, fail, kwallet
+
+        viable = [kind for kind in (SecretService.Keyring, kwallet.DBusKeyring) if kind.viable]
+        keyring.set_keyring(max(viable, key=lambda kind: kind.priority)() if viable else fail.Keyring())
+    return keyring.get_keyring()
 
 
 def usable() -> bool:
