@@ -377,6 +377,10 @@ def cycle(vault: Vault, *, now: datetime | None = None) -> Cycle:
 def _source_problems(vault: Vault, db: Connection) -> tuple[str, ...]:
     found = salvage.damage(vault.folder, vault.key) if vault.copy_log() else None
     if found:
+        # The log may have been copied, and begun again, while it was read: asked once more with everybody kept out.
+        with db.transaction(checking=True):
+            found = salvage.damage(vault.folder, vault.key)
+    if found:
         return tuple(f"Page {page} of {found.pages} in the journal file is damaged." for page in found.bad) or (
             "The end of the journal file is damaged.",
         )

@@ -7,6 +7,7 @@ it takes the place of what is old, and no error names a path. Knows no SQL and o
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -101,7 +102,7 @@ def swap(folder: Path, staged: Path, aside: str | None) -> None:
         for name in (DATABASE, KEYS, KEYS_COPY):
             sync(staged / name)
         sync(staged)
-        note = {"format": "quietpage-swap", "stage": staged.name, "aside": aside}
+        note = {"format": "quietpage-swap", "stage": staged.name, "aside": aside, "replaces": _first_page(folder)}
         replace_file(folder / SWAP, (json.dumps(note) + "\n").encode("ascii"))
     finish_swap(folder)
 
@@ -127,6 +128,9 @@ def finish_swap(folder: Path) -> None:
         except (ValueError, TypeError, KeyError, RecursionError):
             raise DamagedVault(DAMAGED) from None
     with writing():
+        if not aside and "replaces" in said and _is_another(folder, folder / staged, said["replaces"]):
+            aside = f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+            replace_file(note, (json.dumps({**said, "aside": aside}) + "\n").encode("ascii"))
         new, kept = folder / staged, folder / aside if aside else None
         if kept is not None:
             kept.mkdir(exist_ok=True, mode=0o700)
@@ -148,6 +152,24 @@ def finish_swap(folder: Path) -> None:
         shutil.rmtree(new, ignore_errors=True)
         note.unlink()
         sync(folder)
+
+
+def _first_page(folder: Path) -> str:
+    """Return the hash by which the journal file of this moment is told from others; "" where there is none."""
+    if not (folder / DATABASE).exists():
+        return ""
+    return hashlib.sha256(head(folder / DATABASE, MIN_DATABASE_BYTES)).hexdigest()
+
+
+def _is_another(folder: Path, staged: Path, replaces: str) -> bool:
+    """Tell whether what an exchange would remove is not what it was made from.
+
+    A sync program may have brought the note of another computer's exchange to a journal that was written on here.
+    """
+    if not (staged / DATABASE).exists() or not (folder / DATABASE).exists():
+        return False
+    log = folder / f"{DATABASE}-wal"
+    return _first_page(folder) != replaces or (log.exists() and log.stat().st_size > 0)
 
 
 def check_parts(folder: Path) -> None:

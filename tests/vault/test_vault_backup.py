@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from journal_app.vault import backup, keys, vault
+from journal_app.vault import backup, keys, salvage, vault
 from journal_app.vault import folder as folders
 from journal_app.vault.keys import KdfParams
 from journal_app.vault.records import (
@@ -192,6 +192,30 @@ def test_a_damaged_journal_is_named_and_pushes_no_good_backup_out(filled, folder
     assert any("page 4 of" in problem.lower() for problem in done.source_problems)
     assert done.good == kept[0]
     assert backup.listed(folder) == kept
+
+
+def test_a_log_that_is_copied_while_pages_are_read_is_no_damage(filled, monkeypatch):
+    store, copy_log = filled.store(), filled.copy_log
+    real, reading = salvage.Pages.__init__, []
+
+    def saved_in_between() -> bool:
+        done = copy_log()
+        store.new_entry("Between. " * 2000)
+        return done
+
+    def busy(self, *args, **kwargs):
+        real(self, *args, **kwargs)
+        if not reading:
+            reading.append(self)
+            copy_log()
+            store.new_entry("Meanwhile. " * 1000)
+
+    monkeypatch.setattr(filled, "copy_log", saved_in_between)
+    monkeypatch.setattr(salvage.Pages, "__init__", busy)
+    done = backup.cycle(filled, now=NOON)
+    assert reading
+    assert done.source_problems == ()
+    assert done.made is not None
 
 
 def test_days_weeks_and_months_are_kept(filled):

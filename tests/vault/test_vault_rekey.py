@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -160,3 +161,40 @@ def test_stopped_at_every_step_of_the_exchange(closed, monkeypatch, stop_at):
         assert opened.store().verify().ok
     assert not list(closed.glob(f"{folders.STAGE}*"))
     assert not (closed / folders.SWAP).exists()
+
+
+@pytest.mark.parametrize("crashed", [False, True])
+def test_an_exchange_decided_elsewhere_removes_nothing_written_here(closed, tmp_path, monkeypatch, crashed):
+    """A sync program brings the note and the new files of another computer, but this journal was written on."""
+
+    class Stop(BaseException):
+        pass
+
+    def stop(_folder: object) -> None:
+        raise Stop
+
+    here = tmp_path / "here"
+    shutil.copytree(closed, tmp_path / "open")
+    opened = vault.unlock(tmp_path / "open", PASSPHRASE)
+    opened.store().new_entry("Written here.")
+    if not crashed:
+        opened.lock()
+    shutil.copytree(tmp_path / "open", here, ignore=shutil.ignore_patterns("*-shm"))
+    opened.lock()
+    real = folders.finish_swap
+    monkeypatch.setattr(rekey.shutil, "rmtree", lambda *args, **kwargs: None)
+    monkeypatch.setattr(folders, "finish_swap", lambda folder: (stop if folders.swap_pending(folder) else real)(folder))
+    with pytest.raises(Stop):
+        rekey.rotate(closed, PASSPHRASE, kdf=FAST)
+    monkeypatch.undo()
+    (staged,) = closed.glob(f"{folders.STAGE}*")
+    shutil.copytree(staged, here / staged.name)
+    shutil.copyfile(closed / folders.SWAP, here / folders.SWAP)
+    with vault.unlock(here, PASSPHRASE, despite_other=True) as there:
+        assert len(there.store().entries()) == 30
+    (aside,) = here.glob("replaced-*")
+    with vault.unlock(aside, PASSPHRASE, despite_other=True) as kept:
+        assert "Written here." in {entry.text for entry in kept.store().entries()}
+    with vault.unlock(closed, PASSPHRASE) as opened:
+        assert len(opened.store().entries()) == 30
+    assert not list(closed.glob("replaced-*"))
