@@ -159,9 +159,12 @@ class Disk:
                 if chosen[number] in place.since:
                     place.since.remove(chosen[number])
 
-    def cut(self, target: Path, chance: random.Random, *, but: Iterable[str] = ()) -> None:
-        """Write into the empty folder ``target`` what may be left if the power fails now, without the names in ``but``."""
-        how = chance.choice(("nothing", "everything", "names", "contents", "some", "some", "some"))
+    def cut(self, target: Path, chance: random.Random, *, but: Iterable[str] = (), how: str = "") -> None:
+        """Write into the empty folder ``target`` what may be left if the power fails now, without the names in ``but``.
+
+        ``how``: chosen at random unless it is said; "torn": all names are there, and some sectors of what was written.
+        """
+        how = how or chance.choice(("nothing", "everything", "names", "contents", "some", "some", "some"))
         kept = self._kept_changes(how, chance)
         contents: dict[int, bytes] = {}
 
@@ -192,7 +195,7 @@ class Disk:
             if how == "some":
                 count = chance.choice((0, most, chance.randint(0, most)))
             else:
-                count = most if how in ("everything", "names") else 0
+                count = most if how in ("everything", "names", "torn") else 0
             kept[id(folder)] = folder.since[:count]
         # In both folders or in neither.
         again = True
@@ -233,7 +236,7 @@ def _left(file: File, how: str, chance: random.Random) -> bytes:
         return file.sure
     if how in ("everything", "contents"):
         return _applied(file.sure, since)
-    style = chance.choice(("nothing", "everything", "beginning", "any", "torn"))
+    style = how if how == "torn" else chance.choice(("nothing", "everything", "beginning", "any", "torn"))
     if style == "nothing":
         since = []
     elif style == "beginning":

@@ -10,6 +10,8 @@ import copy
 import hashlib
 import json
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,16 @@ def words(seed: int, count: int = 60) -> str:
     return " ".join(hashlib.sha256(f"{seed} {n}".encode()).hexdigest()[:7] for n in range(count))
 
 
+def copy_log_and_die(root: Path, after: int) -> None:
+    """Write, and be killed while the log is copied into the file, after so many changes."""
+    opened = vault.unlock(root / "old-2", FIXTURE)
+    opened.store().new_entry(words(after, 400))
+    handle = os.open(root / ACK, os.O_APPEND | os.O_WRONLY)
+    os.write(handle, f"arm {after} 0 1".encode())
+    opened.copy_log()
+    raise AssertionError("still alive")
+
+
 def main(root: Path) -> None:
     """Do everything that changes a journal's files, one after the other."""
     main_journal = Promises(root, "new")
@@ -174,7 +186,16 @@ def main(root: Path) -> None:
             old.now["entries"] = {e.id: [e.revision, e.text] for e in store.entries()}
             old.done()
             old.entry(store, words(12 + version))
+    # Killed first; then the power fails.
+    for after in (6, 7, 8, 9, 11, 14):
+        killed = subprocess.run([sys.executable, "-m", __spec__.name, str(root), str(after)], check=False)
+        assert killed.returncode == -signal.SIGKILL
+        with vault.unlock(old.folder, FIXTURE) as opened:
+            old.entry(opened.store(), words(20 + after))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve())
+    if len(sys.argv) > 2:
+        copy_log_and_die(Path(sys.argv[1]).resolve(), int(sys.argv[2]))
+    else:
+        main(Path(sys.argv[1]).resolve())

@@ -7,7 +7,7 @@
  * its end, so that several processes may share it.
  *
  * A write to a file named ACK that begins with "arm N ERRNO TIMES" makes the changes from the Nth on fail, TIMES
- * times: a disk that is full or dies at a chosen moment.
+ * times: a disk that is full or dies at a chosen moment. With 0 for ERRNO the program is killed there instead.
  *
  * A record: struct record, the path, then the data (of a rename or link: the other path). See recorder.py.
  */
@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -81,10 +82,10 @@ __attribute__((constructor)) static void begin(void) {
 static int on(void) { return active && (pid_t)syscall(SYS_getpid) == self; }
 
 static int below_root(const char *path) {
-    if (!strcmp(path, log_path) || !strncmp(path, "/proc/", 6) || !strncmp(path, "/sys/", 5) ||
-        !strncmp(path, "/dev/", 5))
-        return !strncmp(path, "/dev/shm/", 9) && root_length == 0;
-    return !strncmp(path, root, root_length) && (path[root_length] == '/' || path[root_length] == 0);
+    if (!strcmp(path, log_path)) return 0;
+    if (root_length) return !strncmp(path, root, root_length) && (path[root_length] == '/' || path[root_length] == 0);
+    if (!strncmp(path, "/dev/", 5)) return !strncmp(path, "/dev/shm/", 9);
+    return strncmp(path, "/proc/", 6) && strncmp(path, "/sys/", 5);
 }
 
 /* The path of a descriptor, if it is a file or folder that is watched. */
@@ -177,6 +178,7 @@ static int refused(const char *path) {
         return 0;
     }
     if (failures <= 0) return 0;
+    if (failure == 0) syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
     failures--;
     errno = (int)failure;
     return 1;
