@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from journal_app import launch, system_libraries
+from journal_app import launch, silence, system_libraries
 from journal_app.__main__ import main
 
 
@@ -24,6 +24,8 @@ def test_a_missing_library_is_named_with_the_command(monkeypatch, capsys):
 
 @pytest.fixture
 def no_display(monkeypatch):
+    # For good: the network would be refused to every test after these.
+    monkeypatch.setattr(silence, "install", lambda _process: None)
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(launch.sys, "platform", "linux")
