@@ -1681,6 +1681,10 @@
         <translation>읽기</translation>
     </message>
     <message>
+        <source>Proof of silence</source>
+        <translation>고요함의 증명</translation>
+    </message>
+    <message>
         <source>Appearance</source>
         <translation>모양</translation>
     </message>
@@ -1890,6 +1894,145 @@
     <message>
         <source>The preview could not be made. Your journal is not touched.</source>
         <translation>미리 보기를 만들 수 없었습니다. 일기는 그대로입니다.</translation>
+    </message>
+</context>
+<context>
+    <name>SilenceSection</name>
+    <message>
+        <source>One moment…</source>
+        <translation>잠시만요…</translation>
+    </message>
+    <message>
+        <source>Not looked at: what the libraries below do by themselves, beyond the sockets counted here; input methods, the desktop and other programs. The record could be changed by any program of yours.</source>
+        <translation>살펴보지 않은 것: 아래층 라이브러리가 여기서 센 소켓 말고 스스로 하는 일, 입력기와 데스크톱, 다른 프로그램. 기록은 이 컴퓨터의 내 프로그램이라면 무엇이든 바꿀 수 있습니다.</translation>
+    </message>
+    <message>
+        <source>Look now</source>
+        <translation>지금 살펴보기</translation>
+    </message>
+    <message>
+        <source>The record is full; later attempts are refused, but not written down.</source>
+        <translation>기록이 가득 찼습니다. 그 뒤의 시도도 거부되지만 적히지는 않습니다.</translation>
+    </message>
+    <message>
+        <source>Quiet Page now: {0}</source>
+        <translation>지금 Quiet Page: {0}</translation>
+    </message>
+    <message>
+        <source>The model&apos;s process now: {0}</source>
+        <translation>지금 모델의 프로세스: {0}</translation>
+    </message>
+    <message>
+        <source>It could not be looked at just now. The network stays refused; try again.</source>
+        <translation>지금은 살펴볼 수 없었습니다. 네트워크는 계속 거부됩니다. 다시 해 보세요.</translation>
+    </message>
+    <message>
+        <source>Something in Quiet Page tried to reach a network. It was refused, and nothing left this computer by it. Please report it: it should not be.</source>
+        <translation>Quiet Page 안의 무언가가 네트워크에 닿으려 했습니다. 거부되었고, 그것으로 이 컴퓨터를 떠난 것은 없습니다. 있어서는 안 되는 일이니 알려 주세요.</translation>
+    </message>
+    <message>
+        <source>A network socket is open in Quiet Page. Please report it: it should not be.</source>
+        <translation>Quiet Page에 네트워크 소켓이 열려 있습니다. 있어서는 안 되는 일이니 알려 주세요.</translation>
+    </message>
+    <message>
+        <source>Attempts to reach a network are refused, but cannot be counted here: the record cannot be written.</source>
+        <translation>네트워크에 닿으려는 시도는 거부되지만, 기록을 쓸 수 없어 여기서는 셀 수 없습니다.</translation>
+    </message>
+    <message>
+        <source>Since {0} nothing reached a network but what you asked for.</source>
+        <translation>{0}부터 부탁하신 것 말고는 네트워크에 닿은 것이 없습니다.</translation>
+    </message>
+    <message>
+        <source>Since {0} nothing in Quiet Page has tried to reach a network.</source>
+        <translation>{0}부터 Quiet Page의 어떤 것도 네트워크에 닿으려 하지 않았습니다.</translation>
+    </message>
+    <message>
+        <source>the window</source>
+        <translation>창</translation>
+    </message>
+    <message>
+        <source>a command</source>
+        <translation>명령</translation>
+    </message>
+    <message>
+        <source>the model&apos;s process</source>
+        <translation>모델의 프로세스</translation>
+    </message>
+    <message>
+        <source>a network socket was to be opened</source>
+        <translation>네트워크 소켓을 열려고 함</translation>
+    </message>
+    <message>
+        <source>a connection was to be made</source>
+        <translation>연결하려고 함</translation>
+    </message>
+    <message>
+        <source>a port was to be opened</source>
+        <translation>포트를 열려고 함</translation>
+    </message>
+    <message>
+        <source>a name was to be looked up</source>
+        <translation>이름을 찾아보려고 함</translation>
+    </message>
+    <message>
+        <source>something was to be sent</source>
+        <translation>무언가를 보내려고 함</translation>
+    </message>
+    <message>
+        <source>you asked for {0}</source>
+        <translation>{0}: 부탁하신 것</translation>
+    </message>
+    <message>
+        <source>refused</source>
+        <translation>거부됨</translation>
+    </message>
+    <message>
+        <source>{0}, {1}: {2} ({3})</source>
+        <translation>{0}, {1}: {2} ({3})</translation>
+    </message>
+    <message>
+        <source>open sockets cannot be seen on this system</source>
+        <translation>이 시스템에서는 열린 소켓을 볼 수 없음</translation>
+    </message>
+    <message>
+        <source>{0} network sockets open</source>
+        <translation>열린 네트워크 소켓 {0}개</translation>
+    </message>
+    <message>
+        <source>no network socket open</source>
+        <translation>열린 네트워크 소켓 없음</translation>
+    </message>
+    <message>
+        <source>it can open none any more</source>
+        <translation>이제 하나도 열 수 없음</translation>
+    </message>
+    <message>
+        <source>no network interface there</source>
+        <translation>네트워크 인터페이스 없음</translation>
+    </message>
+    <message>
+        <source>it shares this computer&apos;s network, which the system lets it not leave</source>
+        <translation>이 컴퓨터의 네트워크를 함께 씀(시스템이 떠나게 해 주지 않음)</translation>
+    </message>
+    <message>
+        <source>loaded by a package and refused any use: {0}</source>
+        <translation>패키지가 불러왔으나 쓰지 못하게 거부됨: {0}</translation>
+    </message>
+    <message>
+        <source>no network module loaded</source>
+        <translation>불러온 네트워크 모듈 없음</translation>
+    </message>
+    <message>
+        <source>there is none, reading is off or no model is installed.</source>
+        <translation>없음. 읽기가 꺼져 있거나 설치된 모델이 없습니다.</translation>
+    </message>
+    <message>
+        <source>it could not be started.</source>
+        <translation>시작할 수 없었습니다.</translation>
+    </message>
+    <message>
+        <source>it is at rest and starts when something is to be read.</source>
+        <translation>쉬고 있으며, 읽을 것이 있을 때 시작합니다.</translation>
     </message>
 </context>
 <context>
