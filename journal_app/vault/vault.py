@@ -26,12 +26,14 @@ from journal_app.vault.folder import DATABASE, KEYS, KEYS_COPY
 from journal_app.vault.keys import KdfParams, KeyFile, RingSecret, Secret
 from journal_app.vault.presence import Presence
 from journal_app.vault.records import (
+    BUSY,
     DAMAGED,
     LOCKED,
     DamagedVault,
     SlotInfo,
     VaultError,
     VaultLocked,
+    VaultWriteError,
     WrongPassphrase,
 )
 from journal_app.vault.search import FOLD_VERSION, SearchIndex
@@ -179,20 +181,24 @@ class Vault:
         """Let this computer's keyring open the journal. Raises :class:`VaultError` if there is none to trust."""
         secret = secrets.token_bytes(codes.KEY_FILE_BYTES)
         with self._changing() as file:
-            before = [slot for slot in file.slots if slot.kind == keys.KEYRING and self._rings(slot) is not None]
             made, slot = keys.with_random_slot(file, keys.KEYRING, secret, self._key)
-            # The keyring first, read back: a slot that nobody can open would only look like a way in.
-            name = keys.slot_name(made, slot)
-            keyring_slot.keep(name, secret)
-            for old in before:
-                made = keys.without_slot(made, old)
-            try:
+        # The keyring may ask the writer something and wait for the answer: a lock must not wait with it.
+        before = [slot for slot in file.slots if slot.kind == keys.KEYRING and self._rings(slot) is not None]
+        # The keyring first, read back: a slot that nobody can open would only look like a way in.
+        name = keys.slot_name(made, slot)
+        keyring_slot.keep(name, secret)
+        for old in before:
+            made = keys.without_slot(made, old)
+        try:
+            with self._changing() as present:
+                if present is not file:
+                    raise VaultWriteError(BUSY)
                 self._write(made)
-            except VaultError:
-                keyring_slot.forget(name)
-                raise
-            for old in before:
-                keyring_slot.forget(keys.slot_name(made, old))
+        except VaultError:
+            keyring_slot.forget(name)
+            raise
+        for old in before:
+            keyring_slot.forget(keys.slot_name(made, old))
 
     def remove_slot(self, kind: str) -> None:
         """Let the key file, or the keyring of this computer, open the journal no longer."""

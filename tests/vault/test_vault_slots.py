@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 from typing import Any, ClassVar
 
 import keyring
@@ -13,7 +14,7 @@ from keyring.backend import KeyringBackend
 from journal_app.vault import codes, keyring_slot, keys, vault
 from journal_app.vault import folder as folders
 from journal_app.vault.keys import KdfParams
-from journal_app.vault.records import NewerVault, VaultError, VaultWriteError, WrongPassphrase
+from journal_app.vault.records import NewerVault, VaultError, VaultLocked, VaultWriteError, WrongPassphrase
 from tests.vault.conftest import PASSPHRASE
 from tests.vault.test_vault_durability import file_size_limit
 
@@ -190,3 +191,29 @@ def test_a_slot_does_not_pass_for_another_kind(journal, folder):
     )
     with pytest.raises(WrongPassphrase):
         keys.open_key(forged, keys.RingSecret(lambda name: codes.key_file_secret(data)))
+
+
+def test_a_keyring_that_waits_for_an_answer_holds_up_no_lock(journal, folder, ring, monkeypatch):
+    asked, answered, failed = threading.Event(), threading.Event(), []
+
+    def keep(_name: str, _secret: bytes) -> None:
+        asked.set()
+        answered.wait(10)
+
+    def add() -> None:
+        try:
+            journal.add_keyring()
+        except VaultLocked as error:
+            failed.append(error)
+
+    monkeypatch.setattr(keyring_slot, "keep", keep)
+    adding = threading.Thread(target=add)
+    adding.start()
+    assert asked.wait(5)
+    journal.lock()
+    assert not answered.is_set()
+    answered.set()
+    adding.join()
+    assert failed
+    with vault.unlock(folder, PASSPHRASE) as again:
+        assert [slot.kind for slot in again.slots()] == ["passphrase", "recovery"]
