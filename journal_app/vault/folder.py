@@ -41,6 +41,8 @@ BACKUPS = "backups"
 SWAP = "swap.json"
 STAGE = ".quietpage-new-"
 """Beginning of the name of a folder in which something is made before it is moved into place."""
+PARTIAL = re.compile(r"\.(journal\.session|[a-z]+(\.copy)?\.json)\.[0-9a-f]{8}\.new")
+"""What :func:`replace_file` calls a file of ours while it is written."""
 PLAIN_HEADER = b"SQLite format 3\x00"
 MIN_DATABASE_BYTES = 4096
 
@@ -85,9 +87,16 @@ def clear_stages(folder: Path, older_than_s: float = 0.0) -> None:
 
     ``older_than_s``: only what has lain so long, for a place where other programs may be making something.
     """
-    for left in folder.glob(f"{STAGE}*"):
+    for left in folder.glob(".*"):
+        partial = PARTIAL.fullmatch(left.name) is not None
+        if not partial and not left.name.startswith(STAGE):
+            continue
         with suppress(OSError):
-            if not older_than_s or time.time() - left.lstat().st_mtime > older_than_s:
+            if older_than_s and time.time() - left.lstat().st_mtime <= older_than_s:
+                continue
+            if partial:
+                left.unlink()  # of a key file it would keep a secret alive that was taken away since
+            else:
                 shutil.rmtree(left, ignore_errors=True)
 
 
