@@ -160,9 +160,9 @@ def main(root: Path) -> None:
         main_journal.entry(store, words(9))
         (root / "elsewhere").mkdir()
         folder.sync(root)  # somebody's own folder, which was there long before
-        backup.choose(root / "new", root / "elsewhere" / "deep")
-        main_journal.now["backups"] = {}
+        main_journal.now["backups"] = {}  # only those in the chosen place are listed
         main_journal.done()
+        backup.choose(root / "new", root / "elsewhere" / "deep")
         main_journal.backup(opened, backup.make(opened))
         held = copy.deepcopy(main_journal.now)
 
