@@ -228,7 +228,9 @@ class Presence:
             # A program that was killed may have copied pages that the disk does not have yet.
             with folders.writing():
                 folders.sync(folder / DATABASE)
-        self._mark = Mark(here, stamp, stamp, True, **_state(folder), salts=left.salts if left else "")
+        state = _state(folder)
+        salts = left.salts if left else ""
+        self._mark = Mark(here, stamp, stamp, True, base=state["base"], sectors=state["sectors"], salts=salts)
         write(folder, self._mark)
 
     def notice(self, now: datetime) -> str:
