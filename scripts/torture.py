@@ -19,22 +19,25 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from journal_app.vault import backup, vault  # noqa: E402
+from journal_app.vault import backup, keys, vault  # noqa: E402
 from journal_app.vault import folder as folders  # noqa: E402
 from journal_app.vault.keys import KdfParams  # noqa: E402
 from journal_app.vault.records import VaultError, VaultMissing, WrongPassphrase  # noqa: E402
 from journal_app.vault.schema import CURRENT  # noqa: E402
+from journal_app.vault.store import JournalStore  # noqa: E402
 from scripts import reports  # noqa: E402
 from scripts.torture_app import FIRST, SECOND, stream  # noqa: E402
 
 FAST = KdfParams.fast()
 SECOND_S = 1.0
 FIXTURES = ROOT / "tests" / "files"
+FIXTURE = "a fixture passphrase"
 # How often each scenario comes, and how long after it is ready it may live, in seconds.
 SCENARIOS: dict[str, tuple[int, float]] = {
     "typing": (5, 2.5),
@@ -78,7 +81,7 @@ class Ground:
 
 @dataclass(frozen=True)
 class Said:
-    """What a killed program had said."""
+    """What a killed program had said; ``acks``: what it promised, and (``try``) what it was about to change."""
 
     keys: list[tuple[int, float]]
     acks: list[list[str]]
@@ -86,12 +89,12 @@ class Said:
     failed: str
 
 
-def run(scenario: str, folder: Path, prefix: str, home: Path, lives: float) -> Said:
+def run(scenario: str, folder: Path, prefix: str, home: Path, lives: float, seed: int) -> Said:
     """Run a scenario until it is killed, ``lives`` seconds after it is ready."""
     names = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "HOME", "TMPDIR")
     environment = {**os.environ, **{name: str(home) for name in names}, "QT_QPA_PLATFORM": "offscreen"}
     child = subprocess.Popen(
-        [sys.executable, str(ROOT / "scripts" / "torture_app.py"), scenario, str(folder), prefix],
+        [sys.executable, str(ROOT / "scripts" / "torture_app.py"), scenario, str(folder), prefix, str(seed)],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert child.stdout is not None
@@ -117,8 +120,8 @@ def run(scenario: str, folder: Path, prefix: str, home: Path, lives: float) -> S
     failed = next((" ".join(w) for w in words if w[:1] == ["failed"]), "")
     if ended and words[-1:] != [["end"]]:
         failed = failed or (trouble.strip().splitlines() or ["ended by itself"])[-1]
-    keys = [(int(w[1]), float(w[2])) for w in words if w[:1] == ["k"] and len(w) == 3]
-    return Said(keys, [w[1:] for w in words if w[:1] == ["ack"]], died, failed)
+    typed = [(int(w[1]), float(w[2])) for w in words if w[:1] == ["k"] and len(w) == 3]
+    return Said(typed, [w[1:] if w[0] == "ack" else w for w in words if w[:1] in (["ack"], ["try"])], died, failed)
 
 
 def check_typed(opened: vault.Vault, said: Said, prefix: str, outcome: Outcome, ground: Ground) -> None:
@@ -139,10 +142,11 @@ def check_typed(opened: vault.Vault, said: Said, prefix: str, outcome: Outcome, 
         outcome.missing = "a lock did not wait for the save"
     for entry in found:
         ground.entries[entry.id] = entry.text
-    named = {ack[1] for ack in said.acks if ack[0] == "backup"}
+    # The last one: the care that goes on beside may have thinned out those before.
+    named = {ack[1] for ack in [ack for ack in said.acks if ack[0] == "backup"][-1:]}
     kept = {b.path.name: b for b in backup.listed(opened.folder)}
-    if not named <= set(kept) or any(kept[name].problem for name in named):
-        outcome.missing = "a backup that was made is not there"
+    if not named <= set(kept) or any(b.problem for b in kept.values()):
+        outcome.missing = "a backup that was made is not there, or one is damaged"
     if len(kept) > 40:
         backup.cycle(opened)
 
@@ -159,18 +163,11 @@ def unlock_any(folder: Path, secrets: list[str]) -> vault.Vault:
 
 def check(scenario: str, folder: Path, said: Said, prefix: str, outcome: Outcome, ground: Ground) -> None:
     """Open what is left and look at everything that was promised."""
-    secrets = [FIRST]
-    acks = said.acks
-    if scenario == "migration":
-        secrets = ["a fixture passphrase"]
-    elif scenario == "slots":
-        last = acks[-1][1] if acks else ""
-        # Between two promises either may hold.
-        secrets = [FIRST, SECOND] if last != "second" else [SECOND, FIRST]
+    secrets = [FIXTURE] if scenario == "migration" else [FIRST, SECOND] if scenario == "slots" else [FIRST]
     try:
         opened = unlock_any(folder, secrets)
     except VaultMissing:
-        if scenario != "creation" or acks:
+        if scenario != "creation" or any(ack[0] != "try" for ack in said.acks):
             outcome.not_opened = "VaultMissing"
         return
     except VaultError as error:
@@ -181,7 +178,7 @@ def check(scenario: str, folder: Path, said: Said, prefix: str, outcome: Outcome
             look(opened, scenario, said, prefix, outcome, ground)
         except VaultError as error:
             outcome.integrity = type(error).__name__
-    if list(folder.glob(f"{folders.STAGE}*")) or (folder / folders.SWAP).exists():
+    if list(folder.glob(".*")) or (folder / folders.SWAP).exists():
         outcome.integrity = outcome.integrity or "something is left over"
     if (folder / vault.DATABASE).read_bytes()[:16] == folders.PLAIN_HEADER:
         outcome.integrity = "not encrypted"
@@ -201,21 +198,64 @@ def look(opened: vault.Vault, scenario: str, said: Said, prefix: str, outcome: O
                 outcome.missing = "an entry that was promised"
             elif opened.folder == ground.folder:
                 ground.entries[ack[1]] = store.entry(ack[1]).text  # type: ignore[union-attr]
-        if ack[0] == "code" and ack is [a for a in acks if a[0] == "code"][-1]:
-            outcome.missing = outcome.missing or _code_opens(opened, ack[1])
-    if scenario != "creation" and scenario != "migration":
-        gone = [e for e, text in ground.entries.items() if (x := store.entry(e)) is None or x.text != text]
-        if gone:
-            outcome.missing = f"{len(gone)} entries of earlier rounds"
-    if scenario == "migration" and report.entries not in (3, 4):
-        outcome.missing = "entries of the old journal"
+    outcome.missing = outcome.missing or wrong_secret(opened, acks)
+    if scenario == "migration":
+        held = [fixture_texts(version) for version in range(1, CURRENT)]
+        if {e.id: e.text for e in store.entries()} not in held:
+            outcome.missing = "entries of the old journal"
+        if not any(b.reason.startswith("before-") and not b.problem for b in backup.listed(opened.folder)):
+            outcome.missing = "the backup from before the migration"
+    elif scenario != "creation" and (gone := lacking(store, ground)):
+        outcome.missing = f"{gone} entries of earlier rounds"
+    if scenario == "restore":
+        for aside in sorted(opened.folder.glob("replaced-*"))[-2:]:
+            with vault.unlock(aside, FIRST) as replaced:
+                if lacking(replaced.store(), ground) or not replaced.store().verify().ok:
+                    outcome.missing = "what a restore moved aside is not whole"
     if scenario == "slots":
         opened.change_passphrase(FIRST, kdf=FAST)
 
 
-def _code_opens(opened: vault.Vault, code: str) -> str:
-    # A kill after the promise may have come in the middle of the next round, which replaces the code.
-    return "" if opened.opens_with(code) or opened.opens_with(FIRST) else "neither code nor passphrase opens"
+def lacking(store: JournalStore, ground: Ground) -> int:
+    """Return how many entries of earlier rounds are not as they were."""
+    return sum((found := store.entry(e)) is None or found.text != text for e, text in ground.entries.items())
+
+
+def wrong_secret(opened: vault.Vault, acks: list[list[str]]) -> str:
+    """Return which promised secret does not open the journal, or which does though it was taken away; or ""."""
+    promised: dict[str, str] = {}
+    for what, *rest in acks:
+        if what == "try":
+            promised.pop(rest[0], None)  # from here to the next promise the old one or the new one may hold
+        elif what in ("passphrase", "code", "keyfile"):
+            promised[what] = rest[0]
+    for what, value in promised.items():
+        if what == "passphrase":
+            holds, gone = (FIRST, SECOND) if value == "first" else (SECOND, FIRST)
+            if not fits(opened, holds) or fits(opened, gone):
+                return "the passphrase is not the one that was set last"
+        elif not fits(opened, bytes.fromhex(value) if what == "keyfile" else value):
+            return f"the {what} that was promised opens nothing"
+    return ""
+
+
+def fits(opened: vault.Vault, secret: str | bytes) -> bool:
+    """Tell whether a secret opens the journal."""
+    try:
+        keys.wipe(keys.open_key(opened.file, secret))
+    except VaultError:
+        return False
+    return True
+
+
+@cache
+def fixture_texts(version: int) -> dict[str, str]:
+    """Return the entries of the journal that is kept of a schema version."""
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / "journal"
+        shutil.copytree(FIXTURES / f"vault-v{version}", copy)
+        with vault.unlock(copy, FIXTURE) as opened:
+            return {entry.id: entry.text for entry in opened.store().entries()}
 
 
 def one_round(number: int, seed: int, scenario: str, ground: Ground) -> Outcome:
@@ -232,11 +272,17 @@ def one_round(number: int, seed: int, scenario: str, ground: Ground) -> Outcome:
         with vault.unlock(folder, FIRST) as opened:
             backup.make(opened)  # of this moment, so that restoring it loses nothing of earlier rounds
     prefix = f"Round {number}: "
-    said = run(scenario, folder, prefix, ground.home, generator.uniform(0.0, SCENARIOS[scenario][1]))
-    outcome.keys, outcome.acks = len(said.keys), len(said.acks)
+    lives = generator.uniform(0.0, SCENARIOS[scenario][1])
+    said = run(scenario, folder, prefix, ground.home, lives, generator.randrange(2**31))
+    outcome.keys, outcome.acks = len(said.keys), sum(ack[0] != "try" for ack in said.acks)
     if said.failed:
         outcome.missing = f"it failed before it was killed: {said.failed}"
+    found = ground.home / f"round-{number}"  # as it was found, in case that something is wrong with it
+    if folder.exists():
+        shutil.copytree(folder, found, ignore=shutil.ignore_patterns("backups", "replaced-*", "*-shm"))
     check(scenario, folder, said, prefix, outcome, ground)
+    if not outcome.bad:
+        shutil.rmtree(found, ignore_errors=True)
     for left in (*ground.folder.glob("replaced-*"), *([folder] if folder != ground.folder else [])):
         shutil.rmtree(left, ignore_errors=True)
     return outcome
@@ -266,7 +312,7 @@ def torture(rounds: int, seed: int, only: str = "", workers: int = 2, scratch: P
             done["rounds"] += 1
             done["bad"] += outcome.bad
             if outcome.bad:
-                print(f"\nround {number}, seed {seed}: {outcome}; kept: {ground.folder.name}", flush=True)
+                print(f"\nround {number}, seed {seed}: {outcome}; kept: {base.name}", flush=True)
             if sys.stderr.isatty():
                 print(f"\r{done['rounds']}/{rounds}, {done['bad']} bad", end="", file=sys.stderr, flush=True)
         return outcomes

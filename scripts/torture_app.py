@@ -1,17 +1,19 @@
 """The program that ``torture`` kills: one scenario on one journal, telling on standard output what was promised.
 
-Lines: ``ready``; ``k N T`` after the N-th key is in the editor at monotonic time T; ``ack WHAT ...`` after a promise.
-Every scenario goes on until it is killed (or has nothing more to do and says ``end``).
+Lines: ``ready``; ``k N T`` after the N-th key is in the editor at monotonic time T; ``try WHAT`` before a secret is
+changed; ``ack WHAT ...`` after a promise. Every scenario goes on until it is killed (or has nothing more to do and
+says ``end``).
 """
 
 from __future__ import annotations
 
 import itertools
 import os
+import random
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,6 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 FIRST, SECOND = "first passphrase", "second passphrase"
 WORDS = "the rain went on all night and 비가 그쳤다 so I left the window open until 早上 came "
-KEY_EVERY_MS = 25
-"""Forty keys a second: several times as fast as anybody types."""
 LOCK_EVERY_MS = 900
 
 
@@ -36,8 +36,22 @@ def stream(prefix: str, count: int) -> str:
     return prefix + "".join(itertools.islice(itertools.cycle(WORDS), count))
 
 
-def typing(folder: Path, prefix: str, *, locking: bool = False, backups: bool = False) -> None:
-    """Type into the real window; lock and unlock in turn, or make backups beside it."""
+def pace(seed: int) -> Iterator[int]:
+    """Yield the milliseconds until the next key: steadily forty a second, like somebody, or in bursts."""
+    chance = random.Random(seed)
+    how = chance.choice(("steady", "somebody", "bursts"))
+    while True:
+        if how == "steady":
+            yield 25
+        elif how == "somebody":
+            yield chance.choice((40, 90, 130, 180, 250, chance.randint(300, 900)))
+        else:
+            yield from (chance.randint(2, 12) for _ in range(chance.randint(3, 40)))
+            yield chance.randint(150, 700)
+
+
+def typing(folder: Path, prefix: str, seed: int, *, locking: bool = False, backups: bool = False) -> None:
+    """Type into the real window; lock and unlock in turn, or make and check backups beside it."""
     from PySide6.QtCore import QEvent, Qt, QTimer
     from PySide6.QtGui import QKeyEvent
     from PySide6.QtWidgets import QApplication
@@ -58,6 +72,7 @@ def typing(folder: Path, prefix: str, *, locking: bool = False, backups: bool = 
     none = Qt.KeyboardModifier.NoModifier
     typed = 0
     letters = itertools.cycle(WORDS)
+    waits = pace(seed)
     entry = ""
     unlocking = False
 
@@ -74,6 +89,7 @@ def typing(folder: Path, prefix: str, *, locking: bool = False, backups: bool = 
                 scene.secret_given.emit(FIRST, False)
             return
         unlocking = False
+        keys.setInterval(next(waits))
         view = workspace.journal.view
         if typed == 0:
             for letter in prefix:
@@ -101,8 +117,11 @@ def typing(folder: Path, prefix: str, *, locking: bool = False, backups: bool = 
 
         def work(vault: Any = services.vault) -> None:
             try:
-                for _ in range(1000):
+                while True:
                     tell("ack", "backup", backup.make(vault).path.name)
+                    made = backup.cycle(vault).made
+                    if made is not None:
+                        tell("ack", "backup", made.path.name)
             except Exception as error:
                 tell("failed", type(error).__name__)
 
@@ -110,7 +129,7 @@ def typing(folder: Path, prefix: str, *, locking: bool = False, backups: bool = 
 
     keys = QTimer()
     keys.timeout.connect(step)
-    keys.start(KEY_EVERY_MS)
+    keys.start(25)
     locks = QTimer()
     locks.timeout.connect(lock)
     if locking:
@@ -120,7 +139,7 @@ def typing(folder: Path, prefix: str, *, locking: bool = False, backups: bool = 
     application.exec()
 
 
-def slots(folder: Path, _prefix: str) -> None:
+def slots(folder: Path, _prefix: str, _seed: int) -> None:
     """Change the passphrase to and fro, the recovery code and the key file."""
     from journal_app.vault import vault
     from journal_app.vault.keys import KdfParams
@@ -133,28 +152,33 @@ def slots(folder: Path, _prefix: str) -> None:
         opened = vault.unlock(folder, SECOND)
     tell("ready")
     while True:
+        tell("try", "passphrase")
         opened.change_passphrase(SECOND, kdf=fast)
         tell("ack", "passphrase", "second")
-        opened.new_recovery_code(kdf=fast)
-        opened.add_key_file()
+        tell("try", "code")
+        tell("ack", "code", opened.new_recovery_code(kdf=fast))
+        tell("try", "keyfile")
+        tell("ack", "keyfile", opened.add_key_file().hex())
+        tell("try", "passphrase")
         opened.change_passphrase(FIRST, kdf=fast)
         tell("ack", "passphrase", "first")
 
 
-def rekey(folder: Path, _prefix: str) -> None:
+def rekey(folder: Path, _prefix: str, _seed: int) -> None:
     """Make new data keys, one after the other, an entry between them."""
     from journal_app.vault import rekey as rekeys
     from journal_app.vault.keys import KdfParams
 
     tell("ready")
     while True:
+        tell("try", "code")
         opened, code = rekeys.rotate(folder, FIRST, kdf=KdfParams.fast())
         tell("ack", "code", code)
         tell("ack", "entry", opened.store().new_entry("Between two keys.").id)
         opened.lock()
 
 
-def restore(folder: Path, _prefix: str) -> None:
+def restore(folder: Path, _prefix: str, _seed: int) -> None:
     """Put the newest backup in the place of the journal, again and again."""
     from journal_app.vault import backup
 
@@ -165,7 +189,7 @@ def restore(folder: Path, _prefix: str) -> None:
         tell("ack", "restored")
 
 
-def migration(folder: Path, _prefix: str) -> None:
+def migration(folder: Path, _prefix: str, _seed: int) -> None:
     """Open a journal of an earlier version."""
     from journal_app.vault import vault
 
@@ -176,23 +200,23 @@ def migration(folder: Path, _prefix: str) -> None:
     tell("end")
 
 
-def creation(folder: Path, _prefix: str) -> None:
+def creation(folder: Path, _prefix: str, _seed: int) -> None:
     """Make a journal and write its first entry."""
     from journal_app.vault import vault
     from journal_app.vault.keys import KdfParams
 
     tell("ready")
     opened, code = vault.create(folder, FIRST, kdf=KdfParams.fast())
-    tell("ack", "made", code)
+    tell("ack", "code", code)
     tell("ack", "entry", opened.store().new_entry("The first entry.").id)
     opened.lock()
     tell("end")
 
 
-SCENARIOS: dict[str, Callable[[Path, str], None]] = {
+SCENARIOS: dict[str, Callable[[Path, str, int], None]] = {
     "typing": typing,
-    "lock": lambda folder, prefix: typing(folder, prefix, locking=True),
-    "backup": lambda folder, prefix: typing(folder, prefix, backups=True),
+    "lock": lambda folder, prefix, seed: typing(folder, prefix, seed, locking=True),
+    "backup": lambda folder, prefix, seed: typing(folder, prefix, seed, backups=True),
     "slots": slots,
     "rekey": rekey,
     "restore": restore,
@@ -201,4 +225,4 @@ SCENARIOS: dict[str, Callable[[Path, str], None]] = {
 }
 
 if __name__ == "__main__":
-    SCENARIOS[sys.argv[1]](Path(sys.argv[2]), sys.argv[3])
+    SCENARIOS[sys.argv[1]](Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from journal_app.vault import vault
+from journal_app.vault import codes, vault
 from journal_app.vault.keys import KdfParams
 from scripts import torture
 from scripts.torture_app import FIRST, stream
@@ -46,6 +46,16 @@ def test_it_would_notice(tmp_path: Path) -> None:
     assert outcome("backup", typed, [["backup", "never-made"]]).missing
     assert outcome("rekey", [], [["entry", "0" * 32]]).missing
     assert not outcome("rekey", [], [["entry", entry.id], ["code", code]]).bad
+    other = codes.new_recovery_code()
+    assert outcome("rekey", [], [["code", other]]).missing
+    assert not outcome("rekey", [], [["code", other], ["try", "code"]]).bad
+    assert outcome("slots", [], [["passphrase", "second"]]).missing
+    assert not outcome("slots", [], [["passphrase", "second"], ["try", "passphrase"]]).bad
+    assert outcome("slots", [], [["keyfile", codes.key_file(bytes(32)).hex()]]).missing
+    assert outcome("migration", [], []).not_opened
+    (folder / ".keys.json.0123abcd.other").touch()
+    assert outcome("typing", typed, []).integrity
+    (folder / ".keys.json.0123abcd.other").unlink()
     with vault.unlock(folder, FIRST) as opened:
         opened.store().save_text(entry.id, "Something else.")
     assert outcome("slots", [], []).missing
