@@ -234,7 +234,10 @@ class Connection:
         """
         with self._lock:
             self._ready()
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            try:
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            except OSError:
+                raise VaultWriteError(CANNOT_WRITE) from None
             try:
                 target = sqlcipher.connect(str(path), isolation_level=None, check_same_thread=False)
                 try:

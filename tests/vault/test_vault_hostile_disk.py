@@ -88,6 +88,16 @@ def test_every_change_that_the_disk_may_refuse_costs_nothing(tmp_path: Path) -> 
     assert len(cases) > 1000
 
 
+def test_a_copy_that_cannot_be_begun_is_told(folder: Path) -> None:
+    a_journal(folder)
+    with vault.unlock(folder, PASSPHRASE) as opened:
+        db = opened.connection()
+        with pytest.raises(VaultWriteError, match="safe"):
+            db.copy_to(folder / "no such folder" / "copy.qpv", opened.key)
+        db.close()
+    is_whole(folder)
+
+
 # kill -9 ------------------------------------------------------------------------------------------
 
 BACKUPS = """
