@@ -160,16 +160,19 @@ class BackupKeeper(QObject):
 
         if self._stopping.is_set() or not backup.due(self._vault):
             return None
-        return backup.cycle(self._vault)
+        return backup.cycle(self._vault, progress=self._on_quiet_step)
 
     def _make(self) -> Backup:
         from journal_app.vault import backup
 
         return backup.make(self._vault, reason="asked", progress=self._on_step)
 
-    def _on_step(self, share: float) -> None:
+    def _on_quiet_step(self, _share: float) -> None:
         if self._stopping.is_set():
             raise _Stopped
+
+    def _on_step(self, share: float) -> None:
+        self._on_quiet_step(share)
         self._bridge.post(BackupProgress(share))
         if self._clock() - self._typed < 1.0:
             time.sleep(YIELD_S)  # the fingers come first

@@ -344,26 +344,31 @@ def _own(vault: Vault) -> list[Backup]:
     return [b for b in listed(vault.folder) if b.vault_id in ("", vault.file.vault_id)]
 
 
-def cycle(vault: Vault, *, now: datetime | None = None) -> Cycle:
+def cycle(vault: Vault, *, now: datetime | None = None, progress: Progress | None = None) -> Cycle:
     """Check every backup byte by byte, make the next one if something changed, and thin the old ones out.
 
     A damaged backup is named and left alone; a fresh one is made at once in its stead. Nothing is thinned out while
-    the journal itself has a problem.
+    the journal itself has a problem. ``progress`` is called every now and then; whatever it raises breaks the round
+    off, and nothing half-made is left.
     """
+    tell = progress or (lambda share: None)
     where = place(vault.folder)
     for backup in _own(vault):
+        tell(0.0)
         if backup.vault_id:  # what could not be read once, too: a disk may have been away
             _check(backup.path, vault.key)
+    tell(0.1)
     found = _own(vault)
     damaged = tuple(b for b in found if b.problem)
     good = next((b for b in found if not b.problem), None)
     db = vault.connection()
     try:
         problems = _source_problems(vault, db)
+        tell(0.2)
         made = None
         if not problems:
             if good is None or good != found[0] or _changed(good, db, vault.file):
-                made = copy(db, vault.key, vault.file, where, "day", now=now)
+                made = copy(db, vault.key, vault.file, where, "day", now=now, progress=progress)
             else:
                 _prove_again(good.path, vault.key, where, now)
     finally:

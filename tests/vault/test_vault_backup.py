@@ -344,6 +344,29 @@ def test_what_a_killed_program_was_making_is_cleared_after_a_day(filled, folder)
     assert fresh.exists()
 
 
+def test_a_round_can_be_broken_off_and_leaves_nothing(filled, folder):
+    class Stop(Exception):
+        pass
+
+    good = backup.make(filled, now=NOON)
+    filled.store().new_entry("Something new.")
+    shares: list[float] = []
+    backup.cycle(filled, now=NOON, progress=shares.append)
+    for number in range(len(shares)):
+        left = iter(range(number))
+
+        def stop(_share: float, left=left) -> None:
+            if next(left, None) is None:
+                raise Stop
+
+        filled.store().new_entry(f"Another, {number}.")
+        with pytest.raises(Stop):
+            backup.cycle(filled, now=NOON + timedelta(days=number + 1), progress=stop)
+        assert not list(backup.place(folder).glob(".*"))
+    assert good in backup.listed(folder)
+    assert backup.cycle(filled, now=NOON + timedelta(days=30)).made is not None
+
+
 def test_due_once_a_day(filled):
     assert backup.due(filled, NOON)
     backup.make(filled, now=NOON)
