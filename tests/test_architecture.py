@@ -49,6 +49,7 @@ ONLY_IN = {
     "keyring": ("journal_app/vault/keyring_slot.py",),
     "llama_cpp": ("journal_app/inference/llama.py", "journal_app/inference/native.py"),
     "PySide6": ("journal_app/ui/",),
+    "jeepney": ("journal_app/ui/screen_lock.py",),
     "matplotlib": (
         "journal_app/charts/",
         "journal_app/ui/insights.py",

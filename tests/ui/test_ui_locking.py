@@ -365,52 +365,89 @@ def test_settings_that_are_a_folder_or_gone_lock_as_ever(tmp_path: Path) -> None
     assert load(tmp_path / "gone.toml").lock_minutes == 10
 
 
-@linux
-def test_after_a_crash_the_next_start_asks(tmp_path: Path, session: ui.Session, folder: Path) -> None:
-    program = textwrap.dedent(
-        """
-        import sys
-        from pathlib import Path
-        from PySide6.QtCore import QTimer
-        from PySide6.QtTest import QTest
-        from journal_app.ui import app as ui
-        from journal_app.ui.bridge import Bridge
-        from journal_app.ui.services import Frame
-        from journal_app.ui.settings import SettingsKeeper
-        from journal_app.ui.theme import Theme
-        from journal_app.vault import vault as vaults
-        from journal_app.vault.keys import KdfParams
+WINDOW = """
+    import signal, sys
+    from pathlib import Path
+    from PySide6.QtCore import QTimer
+    from PySide6.QtGui import QInputMethodEvent
+    from PySide6.QtWidgets import QApplication
+    from PySide6.QtTest import QTest
+    from journal_app.ui import app as ui
+    from journal_app.vault import vault as vaults
+    from journal_app.vault.keys import KdfParams
 
-        place = Path(sys.argv[1])
-        app = ui.make_application(["t"])
-        keeper = SettingsKeeper(place / "settings.toml")
-        frame, folder = Frame(keeper, Theme(keeper.value), Bridge(), lambda: None), Path(sys.argv[2])
-        session = ui.Session(frame, folder, ui.real_door())
-        opened, _ = vaults.create(folder, sys.argv[3], kdf=KdfParams.fast())
-        session.start()
-        session.open(opened)
-        QTest.keyClicks(session.workspace().journal.view.editor, "Before the crash")
+    folder = Path(sys.argv[2])
+    vaults.create(folder, sys.argv[3], kdf=KdfParams.fast())[0].lock()
+
+    def write(session):
+        session.open(vaults.unlock(folder, sys.argv[3]))
+        editor = session.workspace().journal.view.editor
+        QTest.keyClicks(editor, "Before the end ")
         session.workspace().flush()
+        QApplication.sendEvent(editor, QInputMethodEvent("하", []))
         print("open", flush=True)
-        app.exec()
-        """
-    )
+
+    started = ui.Session.start
+
+    def start(session):
+        started(session)
+        QTimer.singleShot(0, lambda: write(session))
+
+    ui.Session.start = start
+    sys.exit(ui.run(folder, settings_path=Path(sys.argv[1]) / "settings.toml", make_reader=lambda: None))
+"""
+
+
+def ended_by(number: int, tmp_path: Path, folder: Path) -> int:
+    """Open the real window, write into it, end it with a signal and return what it ended with."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "QT_QPA_PLATFORM": "offscreen"}
     child = subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path), str(folder), PASSPHRASE],
+        [sys.executable, "-c", textwrap.dedent(WINDOW), str(tmp_path), str(folder), PASSPHRASE],
         stdout=subprocess.PIPE,
         env=environment,
         cwd=tmp_path,
     )
     assert child.stdout is not None
     assert child.stdout.readline() == b"open\n"
-    child.send_signal(signal.SIGKILL)
-    child.wait(10)
+    child.send_signal(number)
+    code = child.wait(20)
     child.stdout.close()
+    return code
+
+
+@linux
+def test_after_a_crash_the_next_start_asks(tmp_path: Path, session: ui.Session, folder: Path) -> None:
+    assert ended_by(signal.SIGKILL, tmp_path, folder) == -signal.SIGKILL
     session.start()
     assert isinstance(session.window.scene(), UnlockPage)
     assert session.services is None
-    assert texts(folder) == ["Before the crash"]
+    assert texts(folder) == ["Before the end "]
+
+
+@linux
+def test_a_polite_signal_stores_the_syllable_first(tmp_path: Path, folder: Path) -> None:
+    assert ended_by(signal.SIGTERM, tmp_path, folder) == 0
+    assert texts(folder) == ["Before the end 하"]
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\x00[[[", b'{"wrong": 0, "last": 9e99, "unlocked": true}'])
+def test_nothing_beside_the_journal_opens_it(
+    session: ui.Session, folder: Path, made_vault: Any, keeper: SettingsKeeper, content: bytes | None
+) -> None:
+    """Lost or foreign state, as after an upgrade or a move: the next start asks."""
+    made_vault.lock()
+    state = Path(os.environ["XDG_STATE_HOME"]) / "quiet-page"
+    state.mkdir(parents=True, exist_ok=True)
+    for place in (keeper._path, state / "tries.json", state / "network.log"):
+        if content is None:
+            place.unlink(missing_ok=True)
+        else:
+            place.write_bytes(content)
+    session.start()
+    page = session.window.scene()
+    assert isinstance(page, UnlockPage)
+    assert session.services is None
+    assert page._button.isEnabled(), "nor is anybody locked out by it"
 
 
 def test_what_is_closed_answers_nothing(open_session: Callable[[], ui.Session]) -> None:
