@@ -529,7 +529,7 @@ def _build(found: Found, pages: Pages, file: KeyFile, key: bytearray, target: Pa
     if not found.count and pages.bad == tuple(range(1, pages.count + 1)):
         raise DamagedVault(_NOTHING)
     with folders.writing():
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folders.make_folder(target.parent)
         stage = target.parent / f"{STAGE}{secrets.token_hex(6)}"
         stage.mkdir(mode=0o700)
     try:

@@ -10,13 +10,16 @@ import copy
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from journal_app.vault import backup, folder, rekey, vault
+from journal_app.vault import backup, folder, rekey, salvage, vault
 from journal_app.vault.keys import KdfParams
 from journal_app.vault.vault import Vault
 
@@ -112,6 +115,69 @@ def copy_log_and_die(root: Path, after: int) -> None:
     raise AssertionError("still alive")
 
 
+def together(journal: Promises, opened: Vault) -> None:
+    """Write on two threads while a third one makes backups."""
+    turn = threading.Lock()
+
+    def write(seed: int) -> None:
+        store = opened.store()
+        for n in range(6):
+            made = store.new_entry(words(seed + n, 30))
+            with turn:  # no promise of one may be said before what it says holds
+                journal.now["entries"][made.id] = [made.revision, made.text]
+                journal.done()
+        store.close()
+
+    def keep() -> None:
+        made = backup.make(opened)
+        with turn:
+            journal.backup(opened, made)
+
+    threads = [
+        threading.Thread(target=write, args=(100,)),
+        threading.Thread(target=write, args=(200,)),
+        threading.Thread(target=keep),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def thinned(journal: Promises, opened: Vault) -> None:
+    """Make the backups of two weeks, so that the oldest are thinned out."""
+    store = opened.store()
+    journal.now["backups"] = {}
+    journal.done()
+    for day in range(12):
+        journal.entry(store, words(300 + day, 10))
+        made = backup.cycle(opened, now=datetime.now(UTC) + timedelta(days=1 + day)).made
+        assert made is not None
+        journal.now["backups"] = dict(list(journal.now["backups"].items())[-2:])
+        journal.backup(opened, made)
+    store.close()
+    assert len(backup.listed(journal.folder)) < 12
+
+
+def joined(root: Path, journal: Promises) -> None:
+    """Let a sync program bring what another computer wrote."""
+    elsewhere = root / "copied"
+    shutil.copytree(journal.folder, elsewhere, ignore=shutil.ignore_patterns(backup.BACKUPS))
+    with vault.unlock(elsewhere, FIRST) as opened:
+        made = opened.store().new_entry(words(400))
+    arriving = journal.folder / "arriving"
+    shutil.copyfile(elsewhere / vault.DATABASE, arriving)
+    folder.sync(arriving)
+    os.rename(arriving, journal.folder / "journal (conflicted copy).qpv")
+    folder.sync(journal.folder)
+    journal.now["entries"][made.id] = [1, made.text]  # from here on it is there, whether joined yet or not
+    journal.done()
+    with vault.unlock(journal.folder, FIRST) as opened:
+        assert opened.merged is not None
+        assert opened.merged.copies == 1
+        journal.entry(opened.store(), words(401))
+
+
 def main(root: Path) -> None:
     """Do everything that changes a journal's files, one after the other."""
     main_journal = Promises(root, "new")
@@ -174,6 +240,14 @@ def main(root: Path) -> None:
     beside = Promises(root, "beside")  # a folder that holds something else
     with beside.create(FIRST) as opened:
         beside.entry(opened.store(), words(11))
+        together(beside, opened)
+        thinned(beside, opened)
+    joined(root, beside)
+    rescued = Promises(root, "rescued/here")
+    coming = rescued.begin(secrets=beside.now["secrets"], entries=beside.now["entries"])
+    salvage.rescue(beside.folder, FIRST, rescued.folder)
+    # What is rescued is a state of its own: revisions are kept, but it is never written to.
+    rescued.done(coming)
 
     for version in (1, 2):
         old = Promises(root, f"old-{version}")

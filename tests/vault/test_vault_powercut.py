@@ -154,9 +154,8 @@ def run(
 
 def _journal(op: Op, root: Path) -> str | None:
     parts = Path(op.path).relative_to(root).parts
-    if not parts or parts[0] not in ("new", "another", "beside", "old-1", "old-2"):
-        return None
-    return "another/place" if parts[0] == "another" else parts[0]
+    two = {"another": "another/place", "rescued": "rescued/here"}
+    return two.get(parts[0], parts[0]) if parts and parts[0] in (*two, "new", "beside", "old-1", "old-2") else None
 
 
 def losses(root: Path, journal: str, expected: Expected, chance: random.Random, outcome: Outcome) -> Iterator[str]:
@@ -182,6 +181,8 @@ def losses(root: Path, journal: str, expected: Expected, chance: random.Random, 
     try:
         with opened:
             yield from _kept(opened, promise)
+            if opened.read_only:
+                return
             store = opened.store()
             written = store.new_entry("written after the cut")
             store.close()
@@ -289,16 +290,18 @@ def sample(recording: Recording, count: int, seed: int, *, deaf_to: tuple[str, .
 
 
 def test_no_power_cut_costs_anything_promised(recording: Recording, same_computer: None) -> None:
-    outcome = sample(recording, 300, seed=1)
+    outcome = sample(recording, 150, seed=1)
     assert outcome.losses == []
-    assert outcome.cuts == 300
-    assert outcome.opened > 250
-    assert outcome.restored > 100
+    assert outcome.cuts == 150
+    assert outcome.opened > 120
+    assert outcome.restored > 40
 
 
 def test_a_first_page_that_was_copied_in_part_is_copied_again(recording: Recording, same_computer: None) -> None:
     # By its first page it is told whether a log belongs to the file.
-    outcome = run(recording, first_page_points(recording), random.Random(4), how="torn")
+    chance = random.Random(4)
+    points = sorted(chance.sample(first_page_points(recording), 40))
+    outcome = run(recording, points, chance, how="torn")
     assert outcome.losses == []
     assert outcome.opened >= outcome.cuts >= 20
 
