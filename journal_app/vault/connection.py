@@ -263,13 +263,25 @@ class Connection:
         except sqlcipher.Error:
             pass
 
-    def close(self) -> None:
+    def abandon(self) -> None:
+        """Close as :meth:`close`, but never copy the log into the file, which SQLite does with the last connection."""
+        self.close(copy_log=False)
+
+    def __del__(self) -> None:
+        # Forgotten, not closed: Python closes it at a moment that is nobody's, when no mark says that the log is being
+        # copied. Killed in the middle of that, the journal would not open.
+        if hasattr(self, "_db") and not self._closed:
+            self._db.interrupt()
+
+    def close(self, *, copy_log: bool = True) -> None:
         """Close, from any thread, after what is in progress. Safe to call twice."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
             try:
+                if not copy_log:
+                    self._db.interrupt()  # what copies the log at closing looks at this, and nothing resets it before
                 self._db.close()
             except sqlcipher.Error:
                 # A failed last checkpoint leaves the write-ahead log, which the next opening reads.

@@ -300,7 +300,8 @@ class Vault:
             if presence.log_end(self.folder, 1) is not None:
                 mark.before_copy()  # closing copies the log
         except VaultError:
-            return  # the disk refuses even the note: the file is left open rather than half copied unsaid
+            self._keeper.abandon()  # the disk refuses even the note: the log stays rather than be half copied unsaid
+            return
         self._keeper.close()
         try:
             mark.leave(now())
