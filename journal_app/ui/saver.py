@@ -76,6 +76,7 @@ class Saver:
         self._busy = False
         self._failing = False
         self._stopping = False
+        self._store: Store | None = None  # the thread's own
         self._ids: dict[str, str] = {}
         self._thread = threading.Thread(target=self._serve, name="saver", daemon=True)
         self._thread.start()
@@ -194,7 +195,12 @@ class Saver:
             self._condition.notify_all()
 
     def _serve(self) -> None:
-        store: Store | None = None
+        try:
+            # At once, not with the first word: should a sync program put another file in the journal's place, words
+            # can still be stored into the one that was opened, and nobody may open it then.
+            self._store = self._open_store()
+        except Exception:
+            pass  # the first write asks again, and says why
         while True:
             with self._condition:
                 if self._failing and not self._stopping:
@@ -209,7 +215,7 @@ class Saver:
             outcome: object | None = None
             failed = False
             try:
-                store = store or self._open_store()
+                store = self._store = self._store or self._open_store()
                 outcome = self._write(store, write)
             except VaultError as error:
                 failed, outcome = _worth_another_try(write, error), SaveFailed(write.key, str(error))
@@ -223,8 +229,8 @@ class Saver:
                 self._condition.notify_all()
             if outcome is not None:
                 self._post(outcome)
-        if store is not None:
-            store.close()
+        if self._store is not None:
+            self._store.close()
 
     def _put_back(self, write: _Write) -> None:
         newer = any(w.kind == "text" and w.key == write.key for w in self._queue)

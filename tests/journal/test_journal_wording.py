@@ -37,6 +37,8 @@ def said() -> set[tuple[str, str]]:
 def test_every_word_has_its_korean_and_no_word_is_left_over() -> None:
     known: set[tuple[str, str]] = set()
     for context in ET.parse(assets.path("i18n", "journal_ko.ts")).iter("context"):
+        if context.findtext("name") == "Vault":
+            continue  # what the vault says is looked at with the window's words
         known |= {(context.findtext("name") or "", m.findtext("source") or "") for m in context.iter("message")}
     assert len(said()) > 80
     assert said() - known == set()

@@ -170,6 +170,8 @@ def test_a_locked_screen_with_a_refusing_disk_keeps_the_words(
         return refusing[-1]
 
     services.saver._open_store = refusing_store
+    qtbot.waitUntil(lambda: services.saver._store is not None)
+    services.saver._store = None
     qtbot.keyClicks(session.workspace().journal.view.editor, "Do not lose this")
     session.lock_hard()
     assert session.workspace() is None, "the page is hidden"
@@ -209,6 +211,8 @@ def test_a_failed_save_is_said_and_tried_again(services: Services, qtbot: Any, m
         return refusing[-1]
 
     services.saver._open_store = refusing_store
+    qtbot.waitUntil(lambda: services.saver._store is not None)
+    services.saver._store = None
     page = JournalPage(services)
     qtbot.addWidget(page)
     page.show()
