@@ -115,7 +115,7 @@ def test_a_migration_that_fails_leaves_the_old_journal(old, monkeypatch, where):
         raise OSError("no room")
 
     if where == "copy":
-        monkeypatch.setattr(vault.shutil, "copyfileobj", fail)
+        monkeypatch.setattr(backup.shutil, "copyfileobj", fail)
     else:
 
         def half(db: Connection) -> None:
