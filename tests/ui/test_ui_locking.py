@@ -321,6 +321,8 @@ def test_a_late_syllable_cannot_replace_words_that_wait_for_the_disk(
         return refusing[-1]
 
     services.saver._open_store = refusing_store
+    qtbot.waitUntil(lambda: services.saver._store is not None)
+    services.saver._store = None
     editor = compose(session, "오늘은 그만", "하")
     session.lock_hard(SLEPT)
     assert session.services is services, "the words are still held"
