@@ -21,27 +21,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainer import options
 from trainer.config import ROOT, Recipe, RunPaths, StageResult, TrainerError, load_recipe
 from trainer.progress import Progress, clock_text
 
 StageFunction = Callable[[Recipe, RunPaths, Progress], StageResult]
+ToolFunction = Callable[[Recipe, RunPaths, Progress, argparse.Namespace], StageResult]
 
 LEDGER_FORMAT = 1
 _EXAMPLE = """example:
-  quietpage-train {command} --recipe trainer/recipes/embedded-reader.toml --data ~/corpora
+  quietpage-train {command} --recipe {recipe}{extra}
 
-The corpora are folders with train, valid and test.jsonl.gz; instead of --data the
-environment variable QUIETPAGE_DATA can name them."""
+The corpora are folders with train, valid and test.jsonl.gz; instead of --data DIR the
+environment variable QUIETPAGE_DATA can name them. --tiny tries any recipe in minutes on a
+random model of the same architecture, without a download."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage of a run.
+    """A stage of a run: same inputs, same result, so that one whose inputs did not change is skipped.
 
     Attributes:
         help: one line. module: kind of model -> module with ``run``; a kind that is missing has no
             such stage. parts: recipe fields that decide its result. needs: stages before it.
-        reads_data: whether the corpora themselves go in. checkpoint: file in ``checkpoints/``.
+        reads_data: whether the corpora themselves go in. checkpoint: file or folder in ``checkpoints/``.
+        example: recipe that the help shows.
     """
 
     help: str
@@ -50,20 +54,25 @@ class Stage:
     needs: tuple[str, ...] = ()
     reads_data: bool = False
     checkpoint: str = ""
+    example: str = "trainer/recipes/embedded-reader.toml"
 
 
-_BOTH = ("encoder", "decoder")
+_ALL = ("encoder", "decoder", "causal", "classifier", "seq2seq")
 
 
-def _both(module: str) -> dict[str, str]:
-    return dict.fromkeys(_BOTH, module)
+def _for(kinds: Sequence[str], module: str) -> dict[str, str]:
+    return dict.fromkeys(kinds, module)
 
+
+_MADE_HERE = ("encoder", "decoder")
+_TUNED = ("causal", "classifier", "seq2seq")
+_QWEN = "trainer/recipes/qwen2.5-0.5b.toml"
 
 STAGES: dict[str, Stage] = {
     "prepare": Stage(
-        "read the corpora, drop leaks and repeats, draw neutral negatives",
-        _both("trainer.prepare"),
-        ("data", "seed"),
+        "read the corpora, drop leaks and repeats, draw neutral negatives, write instructions",
+        _for(_MADE_HERE, "trainer.prepare") | _for(_TUNED, "trainer.instructions"),
+        ("data", "sources", "seed"),
         reads_data=True,
     ),
     "tokenizer": Stage(
@@ -72,6 +81,7 @@ STAGES: dict[str, Stage] = {
         ("tokenizer", "pretrain", "data", "shape", "max_tokens", "seed"),
         ("prepare",),
         reads_data=True,
+        example="trainer/recipes/embedded-writer-cpu.toml",
     ),
     "pretrain": Stage(
         "learn the language from prose (decoders)",
@@ -79,38 +89,130 @@ STAGES: dict[str, Stage] = {
         ("tokenizer", "shape", "pretrain", "seed"),
         ("tokenizer",),  # the tokens hold all it reads: a machine without the corpora can do this stage
         checkpoint="pretrain.pt",
+        example="trainer/recipes/embedded-writer-cpu.toml",
     ),
     "finetune": Stage(
         "learn the tasks",
-        {"encoder": "trainer.finetune", "decoder": "trainer.decoder"},
-        ("data", "finetune", "shape", "decoder", "seed", "max_tokens"),
+        {
+            "encoder": "trainer.finetune",
+            "decoder": "trainer.decoder",
+            "causal": "trainer.causal.sft",
+            "classifier": "trainer.classifier",
+            "seq2seq": "trainer.seq2seq",
+        },
+        ("data", "sources", "finetune", "shape", "decoder", "base", "adapter", "sft", "seed", "max_tokens"),
         ("prepare", "tokenizer", "pretrain"),
         checkpoint="finetune.pt",
+        example=_QWEN,
+    ),
+    "distill": Stage(
+        "learn a teacher's probabilities on running text",
+        {"causal": "trainer.distill", "decoder": "trainer.distill"},
+        ("distill", "sft", "decoder", "base", "adapter", "seed", "max_tokens"),
+        ("prepare", "finetune"),
+        reads_data=True,
+        checkpoint="distill.pt",
+        example=_QWEN,
+    ),
+    "prefer": Stage(
+        "learn from chosen and rejected replies: DPO or ORPO",
+        {"causal": "trainer.causal.prefer"},
+        ("prefer", "base", "adapter", "sft", "seed", "max_tokens"),
+        ("prepare", "finetune", "distill"),
+        checkpoint="prefer",
+        example="trainer/recipes/phi-3-mini.toml",
+    ),
+    "merge": Stage(
+        "merge the adapter into the 16-bit base",
+        {"causal": "trainer.causal.merge"},
+        ("base", "adapter"),
+        ("finetune", "distill", "prefer"),
+        example=_QWEN,
     ),
     "gguf": Stage(
         "write the F16 GGUF",
-        {"encoder": "trainer.gguf", "decoder": "trainer.gguf_llama"},
-        ("name", "kind", "licence", "languages", "max_tokens"),
-        ("finetune", "prepare"),
+        {"encoder": "trainer.gguf", "decoder": "trainer.gguf_llama", "causal": "trainer.causal.convert"},
+        ("name", "kind", "licence", "languages", "max_tokens", "base", "data"),
+        ("finetune", "distill", "merge", "prepare"),
     ),
     "quantize": Stage(
         "quantise it, then calibrate and set thresholds on the quantised file",
-        _both("trainer.quantize"),
+        _for(_MADE_HERE, "trainer.quantize") | {"causal": "trainer.quantize"},
         ("quantize", "calibrate", "licence", "file_limit_mb"),
         ("gguf", "prepare"),
     ),
     "evaluate": Stage(
         "score the quantised file on test, next to TF-IDF",
-        _both("trainer.evaluate"),
-        ("name", "quantize", "seed"),
+        _for(_MADE_HERE, "trainer.evaluate")
+        | {
+            "causal": "trainer.evaluate",
+            "classifier": "trainer.evaluation.classifier",
+            "seq2seq": "trainer.evaluation.rewriter",
+        },
+        ("name", "quantize", "generation", "seed"),
         ("quantize", "gguf", "prepare", "finetune"),
     ),
     "package": Stage(
         "put model, notice and model card where they ship",
-        _both("trainer.package"),
+        _for(_MADE_HERE, "trainer.package") | {"causal": "trainer.package"},
         ("name", "kind", "licence"),
         ("quantize", "evaluate"),
     ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A command beside the run: it is done again whenever it is asked for.
+
+    Attributes:
+        help: one line. module: has ``run(recipe, paths, progress, options)`` for every kind.
+        options: adds the command's own arguments, see ``trainer.options``.
+        example: what follows ``--recipe FILE`` in the help. recipe: the one shown there.
+    """
+
+    help: str
+    module: str
+    options: Callable[[argparse.ArgumentParser], None]
+    example: str = ""
+    recipe: str = _QWEN
+
+
+TOOLS: dict[str, Tool] = {
+    "estimate": Tool("memory and time of a training run, before it starts", "trainer.estimate", options.estimate),
+    "augment": Tool(
+        "let a model write texts or preference pairs: an endpoint of yours, or a GGUF here",
+        "trainer.augment",
+        options.augment,
+        " --gguf model.gguf --count 20",
+    ),
+    "study": Tool(
+        "zero-shot, few-shot and fine-tuned of one model on one task, with figures and a report",
+        "trainer.evaluation.study",
+        options.study,
+        " --task emotion",
+    ),
+    "judge": Tool(
+        "rate replies by accuracy, empathy, clarity, safety and guidance, with agreement",
+        "trainer.evaluation.judge",
+        options.judge,
+        " --candidates ours.jsonl theirs.jsonl --gguf judge.gguf",
+    ),
+    "compare": Tool(
+        "put any number of runs side by side", "trainer.evaluation.compare", options.compare, " runs/one runs/two"
+    ),
+    "report": Tool("write the run's report: tables, plots, loss curves", "trainer.evaluation.page", options.report),
+    "generate": Tool(
+        "write with the model of a run, word by word", "trainer.generate", options.generate, ' --prompt "A long day."'
+    ),
+    "papers": Tool(
+        "answer questions from a folder of papers, with citations",
+        "trainer.papers",
+        options.papers,
+        ' --folder papers/ --ask "What helps sleep?"',
+        "trainer/recipes/qwen2.5-7b-papers.toml",
+    ),
+    "push": Tool("upload the packaged model to the Hub", "trainer.push", options.push, " --repo you/your-model"),
 }
 
 
@@ -176,9 +278,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         recipe = load_recipe(arguments.recipe)
         data = arguments.data or (Path(os.environ["QUIETPAGE_DATA"]) if os.environ.get("QUIETPAGE_DATA") else None)
-        out = arguments.out or Path("runs") / recipe.name
-        paths = RunPaths(out, data, arguments.release)
+        out = arguments.out or Path("runs") / (f"{recipe.name}-tiny" if arguments.tiny else recipe.name)
+        paths = RunPaths(out, data, arguments.release, download=arguments.download)
         progress = Progress(log=out / "train.log")
+        if arguments.tiny:
+            recipe = importlib.import_module("trainer.tiny").stand_in(recipe, paths, progress)
+        if arguments.command in TOOLS:
+            function: ToolFunction = importlib.import_module(TOOLS[arguments.command].module).run
+            function(recipe, paths, progress, arguments)
+            return 0
         names = [name for name, stage in STAGES.items() if recipe.kind in stage.module]
         if arguments.command != "run":
             if arguments.command not in names:
@@ -232,7 +340,7 @@ def stage_key(stage: Stage, name: str, recipe: Recipe, paths: RunPaths, ledger: 
         if recipe.kind not in STAGES[needed].module:
             continue
         outputs = ledger.outputs(needed)
-        if not outputs or not ledger.done(needed):
+        if not ledger.done(needed):
             raise TrainerError(f"{name} needs the stage {needed} first: quietpage-train {needed} (or run)")
         for path, value in sorted(outputs.items()):
             digest.update(f"{Path(path).name}:{value}".encode())
@@ -258,14 +366,22 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="quietpage-train",
         description="Make the models of Quiet Page from text, on this computer and without a network.",
-        epilog=_EXAMPLE.format(command="run"),
+        epilog=_EXAMPLE.format(command="run", recipe="trainer/recipes/embedded-reader.toml", extra=" --data ~/corpora"),
         formatter_class=formatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    everything = {"run": "every stage in order, skipping what is done"} | {k: v.help for k, v in STAGES.items()}
+    everything = {"run": "every stage in order, skipping what is done"}
+    everything |= {name: stage.help for name, stage in STAGES.items()} | {name: t.help for name, t in TOOLS.items()}
     for name, text in everything.items():
+        stage, tool = STAGES.get(name), TOOLS.get(name)
+        shown = tool.recipe if tool else stage.example if stage else "trainer/recipes/embedded-reader.toml"
+        extra = tool.example if tool else " --data ~/corpora"
         command = commands.add_parser(
-            name, help=text, description=text, epilog=_EXAMPLE.format(command=name), formatter_class=formatter
+            name,
+            help=text,
+            description=text,
+            epilog=_EXAMPLE.format(command=name, recipe=shown, extra=extra),
+            formatter_class=formatter,
         )
         command.add_argument("--recipe", type=Path, required=True, metavar="FILE", help="TOML file of the model")
         command.add_argument("--data", type=Path, metavar="DIR", help="folder of the corpora (or QUIETPAGE_DATA)")
@@ -274,6 +390,10 @@ def _parser() -> argparse.ArgumentParser:
             "--release", type=Path, default=ROOT, metavar="DIR", help="where package puts assets/ and docs/"
         )
         command.add_argument("--fresh", action="store_true", help="run the stage again even if nothing changed")
+        command.add_argument("--tiny", action="store_true", help="on a tiny random model of the same architecture")
+        command.add_argument("--download", action="store_true", help="fetch base and data sets from the Hub")
+        if tool:
+            tool.options(command)
     return parser
 
 

@@ -19,6 +19,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from journal_app.contract.tasks import TASKS
+from trainer.sections import (
+    AdapterConfig,
+    AugmentConfig,
+    BaseConfig,
+    DistillConfig,
+    GenerationConfig,
+    PreferConfig,
+    SftConfig,
+    Source,
+    StudyConfig,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout (or the folder that holds the installed packages)."""
@@ -30,6 +41,9 @@ class TrainerError(Exception):
 
 class RecipeError(TrainerError):
     """The recipe cannot be read or holds a key or value that is not known."""
+
+
+Kind = Literal["encoder", "decoder", "causal", "classifier", "seq2seq"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,12 +245,14 @@ class Recipe:
 
     Attributes:
         name: of the model and of its file, e.g. ``quietpage-reader-v1``.
-        kind: ``encoder`` or ``decoder``. licence: of the weights. languages: ISO 639-1.
+        kind: ``encoder`` (the reader) or ``decoder`` (the writer), both made here; ``causal`` (a language model that is
+            fine-tuned), ``classifier`` (an encoder of the Hub with a head) or ``seq2seq`` (a rewriter).
+        licence: of the weights. languages: ISO 639-1.
         max_tokens: longest window. seed: of every random choice. file_limit_mb: 1e6 bytes.
     """
 
     name: str
-    kind: Literal["encoder", "decoder"]
+    kind: Kind
     licence: str
     languages: tuple[str, ...] = ("en",)
     max_tokens: int = 256
@@ -250,6 +266,15 @@ class Recipe:
     shape: ShapeConfig = field(default_factory=ShapeConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    base: BaseConfig = field(default_factory=BaseConfig)
+    adapter: AdapterConfig = field(default_factory=AdapterConfig)
+    sft: SftConfig = field(default_factory=SftConfig)
+    prefer: PreferConfig = field(default_factory=PreferConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
+    sources: tuple[Source, ...] = ()
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    study: StudyConfig = field(default_factory=StudyConfig)
+    generation: GenerationConfig = field(default_factory=GenerationConfig)
 
     def digest(self, *parts: str) -> str:
         """Return a sha256 over the named fields or sections (all of them when none is named)."""
@@ -264,12 +289,14 @@ class RunPaths:
 
     Attributes:
         out: folder of the run. data: of the corpora; None when none was named. release: root under
-            which ``package`` fills ``assets/models`` and ``docs/models``.
+            which ``package`` fills ``assets/models`` and ``docs/models``. download: whether bases and data
+            sets may be fetched from the Hub; nothing else ever opens a connection for them.
     """
 
     out: Path
     data: Path | None = None
     release: Path = ROOT
+    download: bool = False
 
     @property
     def prepared(self) -> Path:
@@ -285,6 +312,26 @@ class RunPaths:
     def model(self) -> Path:
         """Folder of the trained weights in PyTorch's form, with their tokenizer."""
         return self.out / "model"
+
+    @property
+    def adapter(self) -> Path:
+        """Folder of the adapter that ``finetune`` trained, or of the whole model for ``full``."""
+        return self.out / "adapter"
+
+    @property
+    def preferred(self) -> Path:
+        """Folder of what ``prefer`` left, in the form of :attr:`adapter`."""
+        return self.out / "preferred"
+
+    @property
+    def merged(self) -> Path:
+        """Folder of the merged 16-bit model with its tokenizer, in Hugging Face's form."""
+        return self.out / "merged"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of plots."""
+        return self.out / "figures"
 
     @property
     def reports(self) -> Path:
@@ -354,8 +401,15 @@ def _value(hint: Any, value: Any, where: str, key: str) -> Any:
         if value in typing.get_args(hint):
             return value
     elif origin is tuple:
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        (item_hint, *_) = typing.get_args(hint)
+        if dataclasses.is_dataclass(item_hint) and isinstance(item_hint, type):
+            if isinstance(value, list) and all(isinstance(item, Mapping) for item in value):
+                return tuple(_build(item_hint, item, where, f"{key}[{i}].") for i, item in enumerate(value))
+        elif isinstance(value, list) and all(isinstance(item, str) for item in value):
             return tuple(value)
+    elif origin is dict and typing.get_args(hint)[1] is str:
+        if isinstance(value, Mapping) and all(isinstance(v, str) for v in value.values()):
+            return {str(k): v for k, v in value.items()}
     elif origin is dict:
         if isinstance(value, Mapping) and all(isinstance(v, int | float) for v in value.values()):
             return {str(k): float(v) for k, v in value.items()}

@@ -1,0 +1,1 @@
+"""Language models that start from somebody else's weights: loading, tuning, merging, conversion."""

@@ -1,0 +1,1 @@
+"""How models are judged: scores, replies, studies, side by side, and the pages that show it."""

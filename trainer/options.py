@@ -1,0 +1,71 @@
+"""Arguments of the commands beside the run; light, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def estimate(command: argparse.ArgumentParser) -> None:
+    """Add what ``estimate`` takes."""
+    command.add_argument("--gpu-gb", type=float, metavar="N", help="memory of the card (default: the card here)")
+
+
+def augment(command: argparse.ArgumentParser) -> None:
+    """Add what ``augment`` takes."""
+    _writer(command)
+    command.add_argument("--pairs", action="store_true", help="write chosen and rejected replies instead of texts")
+    command.add_argument("--count", type=int, metavar="N", help="how many in all (default: the recipe's)")
+
+
+def study(command: argparse.ArgumentParser) -> None:
+    """Add what ``study`` takes."""
+    command.add_argument("--task", metavar="NAME", help="task of the contract (default: the recipe's)")
+    command.add_argument("--rows", type=int, metavar="N", help="most test rows (default: the recipe's)")
+    command.add_argument(
+        "--gguf", type=Path, metavar="FILE", help="model for zero-shot and few-shot, instead of the base"
+    )
+
+
+def judge(command: argparse.ArgumentParser) -> None:
+    """Add what ``judge`` takes."""
+    _writer(command)
+    command.add_argument(
+        "--candidates", type=Path, nargs="+", metavar="FILE", required=True, help="JSON lines of replies"
+    )
+    command.add_argument("--baseline", type=Path, metavar="FILE", help="JSON lines of replies to compare with")
+    command.add_argument("--rows", type=int, default=50, metavar="N", help="most prompts (default: 50)")
+
+
+def compare(command: argparse.ArgumentParser) -> None:
+    """Add what ``compare`` takes."""
+    command.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of runs")
+
+
+def report(command: argparse.ArgumentParser) -> None:
+    """Add what ``report`` takes."""
+
+
+def generate(command: argparse.ArgumentParser) -> None:
+    """Add what ``generate`` takes."""
+    command.add_argument("--prompt", metavar="TEXT", help="answer this once; without it, ask again and again")
+    command.add_argument("--gguf", type=Path, metavar="FILE", help="another model than the run's")
+
+
+def papers(command: argparse.ArgumentParser) -> None:
+    """Add what ``papers`` takes."""
+    command.add_argument("--folder", type=Path, required=True, metavar="DIR", help="texts and PDFs")
+    command.add_argument("--ask", metavar="QUESTION", help="answer this (without it, only index)")
+    command.add_argument("--gguf", type=Path, metavar="FILE", help="model that words the answer")
+
+
+def push(command: argparse.ArgumentParser) -> None:
+    """Add what ``push`` takes."""
+    command.add_argument("--repo", required=True, metavar="OWNER/NAME", help="repository on the Hub")
+    command.add_argument("--private", action="store_true", help="make it private")
+
+
+def _writer(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--endpoint", metavar="URL", help="OpenAI-compatible; without it nothing is sent anywhere")
+    command.add_argument("--model", metavar="NAME", help="model at the endpoint")
+    command.add_argument("--gguf", type=Path, metavar="FILE", help="a GGUF on this computer instead")
