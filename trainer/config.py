@@ -319,6 +319,11 @@ class RunPaths:
         return self.out / "adapter"
 
     @property
+    def distilled(self) -> Path:
+        """Folder of what ``distill`` left of a language model, in the form of :attr:`adapter`."""
+        return self.out / "distilled"
+
+    @property
     def preferred(self) -> Path:
         """Folder of what ``prefer`` left, in the form of :attr:`adapter`."""
         return self.out / "preferred"

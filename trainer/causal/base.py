@@ -178,11 +178,20 @@ def wrap(model: Any, adapter: AdapterConfig, *, task_type: str = "CAUSAL_LM") ->
 
 
 def trained(paths: RunPaths) -> Path:
-    """Return the folder of what was trained last: ``preferred`` if it is there, else ``adapter``.
+    """Return the folder of what was trained last: ``preferred`` if it is there, else as :func:`tuned`."""
+    return _first(paths.preferred, paths.distilled, paths.adapter)
+
+
+def tuned(paths: RunPaths) -> Path:
+    """Return the folder that ``prefer`` starts from: ``distilled`` if it is there, else ``adapter``.
 
     Raises :class:`TrainerError` when neither is.
     """
-    for folder in (paths.preferred, paths.adapter):
+    return _first(paths.distilled, paths.adapter)
+
+
+def _first(*folders: Path) -> Path:
+    for folder in folders:
         if (folder / "adapter_config.json").is_file() or (folder / "config.json").is_file():
             return folder
     raise TrainerError("nothing is trained yet: run `quietpage-train finetune` first")
