@@ -25,7 +25,7 @@ HEAD = 'name = "x"\nkind = "encoder"\nlicence = "CC0-1.0"\n'
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
 def test_the_recipes_in_the_repository_are_valid(path: Path) -> None:
     recipe = load_recipe(path)
-    assert recipe.name.startswith("quietpage-")
+    assert recipe.name.startswith("quietpage-") or recipe.name.endswith("-quietpage")
 
 
 @pytest.mark.parametrize(
@@ -70,16 +70,6 @@ def test_the_digest_follows_the_parts_that_are_named(tmp_path: Path) -> None:
     assert a.digest("data", "seed") == b.digest("data", "seed")
     assert a.digest("finetune") != b.digest("finetune")
     assert a.digest() != b.digest()
-
-
-@pytest.mark.parametrize("command", ["run", *cli.STAGES])
-def test_every_command_has_help_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as left:
-        cli.main([command, "--help"])
-    assert left.value.code == 0
-    told = capsys.readouterr().out
-    assert f"quietpage-train {command} --recipe trainer/recipes/embedded-reader.toml" in told
-    assert "QUIETPAGE_DATA" in told
 
 
 @pytest.mark.parametrize("name", [module.name for module in pkgutil.walk_packages(trainer.__path__, "trainer.")])
