@@ -149,6 +149,11 @@ def load_model(
         raise TrainerError("the base does not fit the GPU; see `quietpage-train estimate` for what would") from error
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         raise TrainerError(f"the base in {folder} does not load: {_short(error)}") from error
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            # In eval mode on the CPU bitsandbytes would repack the weights for good, into a form through which
+            # no gradient flows: after the first evaluation the layers below would learn nothing.
+            module.support_avx512bf16_for_cpu = False
     model.config.use_cache = False
     progress.say(f"base: {model.num_parameters() / 1e6:,.1f} M parameters, {method}, {attention}, {device.type}")
     return model
