@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from journal_app.contract.tasks import FEELINGS
+from journal_app.contract.tasks import FEELINGS, THEMES
 
 PLEASANT: tuple[str, ...] = ("joy", "excitement", "gratitude", "love", "pride", "calm", "hope")
 PAINFUL: tuple[str, ...] = ("sadness", "loneliness", "anxiety", "anger", "disgust", "shame", "guilt")
@@ -254,6 +254,113 @@ EMPATHETIC_DIALOGUES = FeelingMap(
     single=True,
 )
 
+KOTE = FeelingMap(
+    knows=tuple(feeling for feeling in FEELINGS if feeling != "loneliness"),
+    positive={
+        "불평/불만": (),
+        "환영/호의": (),
+        "감동/감탄": (),
+        "지긋지긋": (),
+        "고마움": ("gratitude",),
+        "슬픔": ("sadness",),
+        "화남/분노": ("anger",),
+        "존경": (),
+        "기대감": ("hope",),
+        "우쭐댐/무시함": (),
+        "안타까움/실망": (),
+        "비장함": (),
+        "의심/불신": (),
+        "뿌듯함": ("pride",),
+        "편안/쾌적": ("calm",),
+        "신기함/관심": (),
+        "아껴주는": ("love",),
+        "부끄러움": ("shame",),
+        "공포/무서움": ("anxiety",),
+        "절망": ("sadness",),
+        "한심함": (),
+        "역겨움/징그러움": ("disgust",),
+        "짜증": ("anger",),
+        "어이없음": (),
+        "없음": (),
+        "패배/자기혐오": (),
+        "귀찮음": (),
+        "힘듦/지침": ("tiredness",),
+        "즐거움/신남": ("joy",),
+        "깨달음": (),
+        "죄책감": ("guilt",),
+        "증오/혐오": ("disgust",),
+        "흐뭇함(귀여움/예쁨)": (),
+        "당황/난처": (),
+        "경악": ("surprise",),
+        "부담/안_내킴": (),
+        "서러움": ("sadness",),
+        "재미없음": (),
+        "불쌍함/연민": (),
+        "놀람": ("surprise",),
+        "행복": ("joy",),
+        "불안/걱정": ("anxiety",),
+        "기쁨": ("joy",),
+        "안심/신뢰": ("calm",),
+    },
+    unsure={
+        "불평/불만": ("anger",),
+        "환영/호의": ("joy", "love", "excitement"),
+        "감동/감탄": ("joy", "gratitude", "love"),
+        "지긋지긋": ("anger", "disgust", "tiredness"),
+        "고마움": ("joy", "love"),
+        "화남/분노": ("disgust",),
+        "존경": ("love", "pride", "gratitude"),
+        "기대감": ("excitement", "joy"),
+        "우쭐댐/무시함": ("pride", "disgust", "anger"),
+        "안타까움/실망": ("sadness", "anger"),
+        "비장함": ("hope", "pride"),
+        "의심/불신": ("anxiety",),
+        "뿌듯함": ("joy",),
+        "편안/쾌적": ("joy",),
+        "신기함/관심": ("surprise", "excitement", "joy"),
+        "아껴주는": ("joy",),
+        "부끄러움": ("guilt",),
+        "절망": ("anxiety", "tiredness", "hope"),
+        "한심함": ("disgust", "anger"),
+        "어이없음": ("anger", "surprise"),
+        "패배/자기혐오": ("shame", "guilt", "sadness", "disgust"),
+        "귀찮음": ("tiredness", "anger"),
+        "힘듦/지침": ("sadness",),
+        "즐거움/신남": ("excitement",),
+        "깨달음": ("surprise",),
+        "죄책감": ("shame", "sadness"),
+        "증오/혐오": ("anger",),
+        "흐뭇함(귀여움/예쁨)": ("joy", "love", "calm"),
+        "당황/난처": ("shame", "surprise", "anxiety"),
+        "경악": ("disgust", "anxiety"),
+        "부담/안_내킴": ("anxiety", "tiredness"),
+        "서러움": ("anger",),
+        "불쌍함/연민": ("sadness", "love"),
+        "행복": ("calm", "gratitude", "love"),
+        "불안/걱정": ("sadness",),
+        "안심/신뢰": ("gratitude", "joy", "hope"),
+    },
+    single=False,
+)
+"""KOTE (43 labels and "none", five raters). Its word for unfairly hurt is near loneliness, so that stays unknown."""
+
+STUDEMO = FeelingMap(
+    knows=("joy", "surprise", "sadness", "anxiety", "anger", "disgust"),
+    positive={
+        "joy": ("joy",),
+        "trust": (),
+        "anticipation": (),
+        "surprise": ("surprise",),
+        "fear": ("anxiety",),
+        "sadness": ("sadness",),
+        "disgust": ("disgust",),
+        "anger": ("anger",),
+    },
+    unsure={"trust": ("joy",), "anticipation": ("joy", "anxiety")},
+    single=False,
+)
+"""StudEmo: Plutchik's eight, rated one by one."""
+
 FEELING_MAPS: dict[str, FeelingMap] = {
     "goemotions": GOEMOTIONS,
     "isear": ISEAR,
@@ -261,7 +368,64 @@ FEELING_MAPS: dict[str, FeelingMap] = {
     "empathetic_personas": EMPATHETIC_PERSONAS,
     "empathetic_dialogues": EMPATHETIC_DIALOGUES,
 }
-"""Data set -> how its labels map to ``feelings``."""
+"""Data set -> how its labels map to ``feelings``: the sets of the readers made here."""
+
+FURTHER_FEELING_MAPS: dict[str, FeelingMap] = {
+    "goemotions_ko": GOEMOTIONS,
+    "kote": KOTE,
+    "kote_full": KOTE,
+    "empathetic_dialogues_full": EMPATHETIC_DIALOGUES,
+    "empathetic_dialogues_ko": EMPATHETIC_DIALOGUES,
+    "studemo": STUDEMO,
+}
+"""As :data:`FEELING_MAPS`, for sets that only a recipe's ``[[sources]]`` name."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThemeMap:
+    """How one set's labels map to ``themes``: the themes each names and those it leaves open."""
+
+    positive: Mapping[str, tuple[str, ...]]
+    unsure: Mapping[str, tuple[str, ...]]
+
+    def truth(self, labels: Iterable[str]) -> FeelingTruth:
+        """Return what ``labels`` say together; raise ``KeyError`` for a label that is not in the set."""
+        chosen = tuple(labels)
+        positives = {theme for label in chosen for theme in self.positive[label]}
+        unknown = {theme for label in chosen for theme in self.unsure.get(label, ())} - positives
+        ordered = tuple(theme for theme in THEMES if theme in positives)
+        return FeelingTruth(ordered, tuple(t for t in THEMES if t not in positives and t not in unknown))
+
+
+SAD = ThemeMap(
+    positive={
+        "work": ("work",),
+        "school": ("school",),
+        "financial_problem": ("money",),
+        "family_issues": ("family",),
+        "social_relationships": (),
+        "health_issues": ("health",),
+        "emotional_turmoil": ("self",),
+        "everyday_decision_making": ("daily life",),
+        "other_causes": (),
+    },
+    # Raters named one cause: what else is in a text, and what "other" holds, nobody said.
+    unsure={
+        "work": ("money", "self", "daily life", "other"),
+        "school": ("self", "daily life", "other"),
+        "financial_problem": ("work", "family", "daily life", "other"),
+        "family_issues": ("partner", "loss", "health", "daily life", "other"),
+        "social_relationships": ("friends", "partner", "family", "self", "loss", "daily life", "other"),
+        "health_issues": ("sleep", "self", "family", "loss", "daily life", "other"),
+        "emotional_turmoil": ("partner", "friends", "family", "loss", "sleep", "health", "daily life", "other"),
+        "everyday_decision_making": ("money", "self", "sleep", "work", "other"),
+        "other_causes": ("loss", "self", "daily life", "money", "health", "other", "partner", "family", "friends"),
+    },
+)
+"""SAD's nine causes of stress; its word for relationships does not tell friends from partners."""
+
+THEME_MAPS: dict[str, ThemeMap] = {"sad": SAD}
+"""Data set -> how its labels map to ``themes``."""
 
 PUBLISHED_LABELS: dict[str, tuple[str, dict[str, str]]] = {
     "emotion": ("emotion", {label: label for label in ("joy", "love", "surprise", "anger", "fear", "sadness")}),
