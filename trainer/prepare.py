@@ -9,82 +9,40 @@ the same way. Nothing is oversampled here.
 from __future__ import annotations
 
 import json
-import re
-import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from journal_app.contract.mappings import FEELING_MAPS, PUBLISHED_LABELS
 from journal_app.contract.tasks import SCREENING_TASKS
 from trainer.config import Recipe, RunPaths, StageResult
 from trainer.corpora import feelings, neutral, published
-from trainer.corpora.files import SPLITS, CorpusError, Row, read_rows, records, write_rows
+from trainer.corpora.files import SPLITS, Row, read_rows, write_rows
+from trainer.leaks import Guard, NearIndex, held_out, normalise
 from trainer.progress import Progress
 
-__all__ = ["NearIndex", "normalise", "read_rows", "run"]
+__all__ = ["NearIndex", "guard", "normalise", "read_rows", "run", "write"]
 
 WEAK_TRAIN, WEAK_VALID = 700, 60
-_SPACE = re.compile(r"[\W_]+")
-
-
-def normalise(text: str) -> str:
-    """Return ``text`` as compared for equality: NFKC, lower case, only letters and digits apart by spaces."""
-    return _SPACE.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
-
-
-class NearIndex:
-    """Finds texts that equal or nearly equal one of many held-out texts.
-
-    Near: Jaccard similarity of the sets of ``size``-word shingles >= ``jaccard``. Candidates come
-    from an inverted index without shingles that occur in more than 64 texts (phrases, not copies).
-    """
-
-    def __init__(self, size: int, jaccard: float) -> None:
-        self._size = size
-        self._jaccard = jaccard
-        self._exact: set[str] = set()
-        self._sizes: list[int] = []
-        self._where: dict[int, list[int]] = defaultdict(list)
-
-    def add(self, text: str) -> None:
-        """Hold ``text`` out."""
-        plain = normalise(text)
-        if not plain or plain in self._exact:
-            return
-        self._exact.add(plain)
-        shingles = self._shingles(plain)
-        if shingles:
-            number = len(self._sizes)
-            self._sizes.append(len(shingles))
-            for shingle in shingles:
-                self._where[shingle].append(number)
-
-    def match(self, text: str) -> str:
-        """Return ``exact``, ``near`` or an empty string."""
-        plain = normalise(text)
-        if plain in self._exact:
-            return "exact"
-        shingles = self._shingles(plain)
-        shared: Counter[int] = Counter()
-        for shingle in shingles:
-            numbers = self._where.get(shingle, ())
-            if len(numbers) <= 64:
-                shared.update(numbers)
-        for number, common in shared.items():
-            if common / (len(shingles) + self._sizes[number] - common) >= self._jaccard:
-                return "near"
-        return ""
-
-    def _shingles(self, plain: str) -> set[int]:
-        words = plain.split()
-        return {hash(tuple(words[i : i + self._size])) for i in range(len(words) - self._size + 1)}
 
 
 def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     """Write the prepared rows and ``report.json``; raise ``CorpusError`` when a corpus is not sound."""
+    return write(recipe, paths, progress, guard(recipe, paths, progress))
+
+
+def guard(recipe: Recipe, paths: RunPaths, progress: Progress) -> Guard:
+    """Return the indexes of all that is held out in the data folder."""
+    found = Guard(recipe.data.near_shingle, recipe.data.near_jaccard)
+    found.add(held_out(paths.corpora()))
+    progress.say(f"prepare: indexed {len(found.held)} held-out texts of every set")
+    return found
+
+
+def write(recipe: Recipe, paths: RunPaths, progress: Progress, held_back: Guard) -> StageResult:
+    """Do what :func:`run` does with the indexes of :func:`guard`."""
     data, config = paths.corpora(), recipe.data
+    held, tests = held_back.held, held_back.tests
     report: dict[str, Any] = {"dropped": {}, "rows": {}, "sources": []}
     wanted = [name for name, (task, _) in PUBLISHED_LABELS.items() if task in config.tasks]
     with_feelings = "feelings" in config.tasks
@@ -98,13 +56,6 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
             rows = feelings.load(data, name, split)
             loaded[split] += rows[: config.feelings_cap or None] if split == "train" else rows
     progress.say(f"prepare: read {sum(map(len, loaded.values()))} rows of {len(set(wanted) | set(mapped))} sets")
-
-    tests, held = (NearIndex(config.near_shingle, config.near_jaccard) for _ in range(2))
-    for split, text in _held_out(data):
-        held.add(text)
-        if split == "test":
-            tests.add(text)
-    progress.say("prepare: indexed the held-out texts of every set")
 
     train = _without(
         loaded["train"], held, config.min_chars, near=True, report=report, split="train", progress=progress
@@ -144,26 +95,6 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     report_path.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     outputs.append(report_path)
     return StageResult(tuple(outputs), {"train": len(train), "valid": len(valid), "test": len(loaded["test"])})
-
-
-def _held_out(data: Path) -> Iterator[tuple[str, str]]:
-    """Yield (split, text) of every valid and test split in the folder, whatever its fields are."""
-    found = False
-    for folder in sorted(path for path in data.iterdir() if path.is_dir()):
-        for split in ("valid", "test"):
-            path = folder / f"{split}.jsonl.gz"
-            if not path.is_file():
-                continue
-            found = True
-            for _, record in records(path):
-                for key in ("text", "prompt"):
-                    if isinstance(record.get(key), str):
-                        yield split, record[key]
-                turns = record.get("turns")
-                if isinstance(turns, list) and turns and isinstance(turns[0], dict):
-                    yield split, str(turns[0].get("text", ""))
-    if not found:
-        raise CorpusError(f"no corpora in {data}: expected folders with train, valid and test.jsonl.gz")
 
 
 def _without(
