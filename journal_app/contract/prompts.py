@@ -60,7 +60,34 @@ class Template:
 
 QUIETPAGE = Template("quietpage", BOS, f"{START}system\n", f"{START}user\n", f"{START}answer\n", f"{END}\n")
 CHATML = Template("chatml", "", "<|im_start|>system\n", "<|im_start|>user\n", "<|im_start|>assistant\n", "<|im_end|>\n")
-TEMPLATES: dict[str, Template] = {template.name: template for template in (QUIETPAGE, CHATML)}
+# Each family's control strings as its published chat template writes them. Turn by turn they differ in more than
+# these (Llama-2 wraps the system turn, Alpaca has no turns, DeepSeek ends only its own): for the contract's questions
+# a fixed order of the same strings is what counts, since training and use both take it from here.
+_LLAMA3 = Template(
+    "llama3",
+    "<|begin_of_text|>",
+    "<|start_header_id|>system<|end_header_id|>\n\n",
+    "<|start_header_id|>user<|end_header_id|>\n\n",
+    "<|start_header_id|>assistant<|end_header_id|>\n\n",
+    "<|eot_id|>",
+)
+_LLAMA2 = Template("llama2", "<s>", "[INST] ", "", " [/INST]", "\n\n")
+_PHI3 = Template("phi3", "", "<|system|>\n", "<|user|>\n", "<|assistant|>\n", "<|end|>\n")
+_GEMMA = Template("gemma", "<bos>", "", "<start_of_turn>user\n", "<start_of_turn>model\n", "<end_of_turn>\n")
+_ZEPHYR = Template("zephyr", "<s>", "<|system|>\n", "<|user|>\n", "<|assistant|>\n", "</s>\n")
+_ALPACA = Template("alpaca", "", "### Instruction:\n", "### Input:\n", "### Response:\n", "\n\n")
+_DEEPSEEK = Template(
+    "deepseek",
+    "<\uff5cbegin\u2581of\u2581sentence\uff5c>",
+    "",
+    "<\uff5cUser\uff5c>",
+    "<\uff5cAssistant\uff5c>",
+    "<\uff5cend\u2581of\u2581sentence\uff5c>",
+)
+TEMPLATES: dict[str, Template] = {
+    template.name: template
+    for template in (QUIETPAGE, CHATML, _LLAMA3, _LLAMA2, _PHI3, _GEMMA, _ZEPHYR, _ALPACA, _DEEPSEEK)
+}
 
 
 def prefix(entry: str, template: Template = QUIETPAGE) -> list[Segment]:

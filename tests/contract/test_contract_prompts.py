@@ -68,4 +68,15 @@ def test_control_tokens_hold_the_first_ids() -> None:
 
 
 def test_templates_are_found_by_name() -> None:
-    assert {name: t.name for name, t in prompts.TEMPLATES.items()} == {"quietpage": "quietpage", "chatml": "chatml"}
+    assert {name: t.name for name, t in prompts.TEMPLATES.items()} == {name: name for name in prompts.TEMPLATES}
+    assert set(prompts.TEMPLATES) >= {
+        "quietpage",
+        "chatml",
+        "llama3",
+        "llama2",
+        "phi3",
+        "gemma",
+        "zephyr",
+        "alpaca",
+        "deepseek",
+    }
