@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer import options
+from trainer import options, parallel
 from trainer.config import ROOT, Recipe, RunPaths, StageResult, TrainerError, load_recipe
 from trainer.progress import Progress, clock_text
 
@@ -274,15 +274,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     # Read when OpenMP starts, with the first stage: threads that spin while they wait cost a busy machine far more.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    progress = Progress()
+    # Of several processes of one run (torchrun, accelerate launch) the first speaks and writes.
+    silent = None if parallel.leads() else open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end
+    progress = Progress(silent)
     try:
         recipe = load_recipe(arguments.recipe)
         data = arguments.data or (Path(os.environ["QUIETPAGE_DATA"]) if os.environ.get("QUIETPAGE_DATA") else None)
         out = arguments.out or Path("runs") / (f"{recipe.name}-tiny" if arguments.tiny else recipe.name)
         paths = RunPaths(out, data, arguments.release, download=arguments.download)
-        progress = Progress(log=out / "train.log")
+        if parallel.leads():
+            progress = Progress(log=out / "train.log")
         if arguments.tiny:
-            recipe = importlib.import_module("trainer.tiny").stand_in(recipe, paths, progress)
+            with parallel.first():
+                recipe = importlib.import_module("trainer.tiny").stand_in(recipe, paths, progress)
         if arguments.command in TOOLS:
             function: ToolFunction = importlib.import_module(TOOLS[arguments.command].module).run
             function(recipe, paths, progress, arguments)
@@ -292,6 +296,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             if arguments.command not in names:
                 raise TrainerError(f"a recipe of kind {recipe.kind} has no stage {arguments.command}")
             names = [arguments.command]
+        if parallel.world() > 1 and (recipe.kind, names) != ("causal", ["finetune"]):
+            raise TrainerError("several processes can share finetune of a causal model only; run the rest in one")
         for name in names:
             run_stage(name, recipe, paths, progress, fresh=arguments.fresh)
     except TrainerError as error:
@@ -315,18 +321,23 @@ def run_stage(name: str, recipe: Recipe, paths: RunPaths, progress: Progress, *,
         progress.say(f"{name}: nothing changed, skipped")
         return False
     checkpoint = paths.checkpoints / stage.checkpoint if stage.checkpoint else None
-    if checkpoint is not None and (fresh or (ledger.key(name) not in ("", key))):
-        # A checkpoint of other inputs must not be gone on with.
+    if checkpoint is not None and parallel.leads() and (fresh or (ledger.key(name) not in ("", key))):
+        # A checkpoint of other inputs must not be gone on with. Folders know theirs, and what may differ after a
+        # stop that they caused themselves.
+        if fresh:
+            shutil.rmtree(paths.checkpoints / name, ignore_errors=True)
         if checkpoint.is_dir():
             shutil.rmtree(checkpoint)
         checkpoint.unlink(missing_ok=True)
-    ledger.begin(name, key)
+    if parallel.leads():
+        ledger.begin(name, key)
     progress.say(f"{name}: {stage.help}")
     began = time.monotonic()
     function: StageFunction = importlib.import_module(stage.module[recipe.kind]).run
     result = function(recipe, paths, progress)
     seconds = time.monotonic() - began
-    ledger.finish(name, key, result, seconds)
+    if parallel.leads():
+        ledger.finish(name, key, result, seconds)
     facts = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in result.summary.items())
     progress.say(f"{name}: done in {clock_text(seconds)}" + (f" ({facts})" if facts else ""))
     return True

@@ -184,7 +184,7 @@ def wrap(model: Any, adapter: AdapterConfig, *, task_type: str = "CAUSAL_LM") ->
 
 def trained(paths: RunPaths) -> Path:
     """Return the folder of what was trained last: ``preferred`` if it is there, else as :func:`tuned`."""
-    return _first(paths.preferred, paths.distilled, paths.adapter)
+    return first(paths.preferred, paths.distilled, paths.adapter)
 
 
 def tuned(paths: RunPaths) -> Path:
@@ -192,10 +192,11 @@ def tuned(paths: RunPaths) -> Path:
 
     Raises :class:`TrainerError` when neither is.
     """
-    return _first(paths.distilled, paths.adapter)
+    return first(paths.distilled, paths.adapter)
 
 
-def _first(*folders: Path) -> Path:
+def first(*folders: Path) -> Path:
+    """Return the first of ``folders`` that holds an adapter or a model; raise :class:`TrainerError` for none."""
     for folder in folders:
         if (folder / "adapter_config.json").is_file() or (folder / "config.json").is_file():
             return folder

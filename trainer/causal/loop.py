@@ -104,14 +104,15 @@ class Loop:
         progress: Progress,
         seed: int,
         knobs: str = "lower sft.batch or sft.sequence",
+        stage: str = "finetune",
     ) -> None:
         """Prepare the run.
 
         ``identity`` tells from what it starts (base, data, adapter); a checkpoint of another is left out.
-        ``knobs`` says what to change where memory does not suffice.
+        ``knobs`` says what to change where memory does not suffice; ``stage`` is what the log calls the run.
         """
         self.sft, self.progress, self.checkpoints, self.curve = sft, progress, checkpoints, curve
-        self.accelerator, self.seed, self._knobs = accelerator, seed, knobs
+        self.accelerator, self.seed, self._knobs, self._stage = accelerator, seed, knobs, stage
         self.device: torch.device = accelerator.device
         self.world, self.rank = accelerator.num_processes, accelerator.process_index
         self.leads = accelerator.is_main_process
@@ -152,6 +153,7 @@ class Loop:
         Raises :class:`TrainerError` for a loss that is not finite, a full disk and missing memory.
         """
         self._resume()
+        self.model.train()
         with guard.memory(self.checkpoints, self._knobs):
             self._choose_threads()
             self._train()
@@ -161,7 +163,7 @@ class Loop:
 
     def _train(self) -> None:
         state, steps = self.state, self.plan.steps
-        tracker = self.progress.track("finetune", steps, "steps", state.step)
+        tracker = self.progress.track(self._stage, steps, "steps", state.step)
         began, before = time.monotonic(), state.seconds
         self.model.train()
         while state.step < steps:
@@ -181,7 +183,7 @@ class Loop:
                 self._judge()
             if state.step % self.sft.save_every == 0 or last:
                 self._save()
-        self.progress.say(f"finetune: {state.tokens:,} tokens in {clock_text(state.seconds)}")
+        self.progress.say(f"{self._stage}: {state.tokens:,} tokens in {clock_text(state.seconds)}")
 
     def _step(self, number: int) -> float:
         """Learn from step ``number``; return this process's share of its mean loss in nats."""
@@ -257,7 +259,7 @@ class Loop:
         state = self.state
         loss = state.last_eval = self.evaluate()
         self._write({"eval_loss": loss})
-        self.progress.say(f"finetune: step {state.step}: valid loss {loss:.4f}")
+        self.progress.say(f"{self._stage}: step {state.step}: valid loss {loss:.4f}")
         if loss < state.best:
             state.best, state.best_step = loss, state.step
             weights = self._weights()
@@ -292,7 +294,7 @@ class Loop:
                 wanted = probe_threads(work, cores)
         self.state.threads = wanted or cores
         torch.set_num_threads(self.state.threads)
-        self.progress.say(f"finetune: {self.state.threads} threads")
+        self.progress.say(f"{self._stage}: {self.state.threads} threads")
 
     # -- what is kept ---------------------------------------------------------------------------------------------
 
@@ -361,7 +363,7 @@ class Loop:
             self._trim_curve(0)
             return
         if content["identity"] != self._identity or (content["soft"] != self._soft and not stopped):
-            self.progress.say("finetune: the checkpoint is of another recipe or data; starting afresh")
+            self.progress.say(f"{self._stage}: the checkpoint is of another recipe or data; starting afresh")
             self.accelerator.wait_for_everyone()
             if self.leads:
                 self.checkpoints.clear()
@@ -380,7 +382,7 @@ class Loop:
         self.state = State(**content["state"])
         self.state.window[0] /= self.world
         self._trim_curve(self.state.step)
-        self.progress.say(f"finetune: going on after step {self.state.step}")
+        self.progress.say(f"{self._stage}: going on after step {self.state.step}")
 
     def _load_best(self) -> None:
         try:
@@ -390,7 +392,7 @@ class Loop:
                 f"the best weights cannot be read; remove {self.checkpoints.folder} and train again"
             ) from error
         self._set_weights(best["weights"])
-        self.progress.say(f"finetune: keeping the weights of step {best['step']}, the best on valid")
+        self.progress.say(f"{self._stage}: keeping the weights of step {best['step']}, the best on valid")
 
     # -- the curve ------------------------------------------------------------------------------------------------
 

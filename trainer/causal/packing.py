@@ -296,9 +296,8 @@ def packed_attention(
     for q, k, v in zip(*at, strict=True):
         length = q.shape[2]
         if sliding_window is not None and length > sliding_window:
-            seen = torch.ones(length, length, dtype=torch.bool, device=q.device).tril()
-            seen &= seen.T.tril(sliding_window - 1)
-            pieces.append(F.scaled_dot_product_attention(q, k, v, attn_mask=seen, **options))
+            near = torch.ones(length, length, dtype=torch.bool, device=q.device).tril().triu(1 - sliding_window)
+            pieces.append(F.scaled_dot_product_attention(q, k, v, attn_mask=near, **options))
         else:
             pieces.append(F.scaled_dot_product_attention(q, k, v, is_causal=True, **options))
     return torch.cat(pieces, dim=2).transpose(1, 2), None
@@ -421,8 +420,8 @@ class Learner(torch.nn.Module):
         self.attention = attention
         self.whole = True
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Return the summed loss of ``batch``, a scalar in nats."""
+    def states(self, batch: Batch) -> tuple[Tensor, Any]:
+        """Return the last hidden states [tokens, width] of ``batch`` and the output layer that makes logits of them."""
         base = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
         body, head = getattr(base, base.base_model_prefix), base.get_output_embeddings()
         states = body(
@@ -432,8 +431,11 @@ class Learner(torch.nn.Module):
             **attention_arguments(batch, self.attention),
         ).last_hidden_state[0]
         cap = getattr(base.config, "final_logit_softcapping", None)
-        if cap:
-            head = _Capped(head, float(cap))
+        return states, _Capped(head, float(cap)) if cap else head
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the summed loss of ``batch``, a scalar in nats."""
+        states, head = self.states(batch)
         total = head_loss(head, states[batch.spots], batch.targets, batch.weights, whole=self.whole)
         for rows, choices, targets in batch.asked:
             total = total + label_loss(head, states[rows], choices, targets)

@@ -125,7 +125,7 @@ def prepare_model(
         progress=progress,
     )
     if checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
         progress.say("finetune: activations are computed again on the way back (sft.checkpointing)")
     if adapter.method != "full":
         for weight in model.parameters():
