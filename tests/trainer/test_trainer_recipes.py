@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.torch
 
 RECIPES = sorted((Path(trainer.__file__).parent / "recipes").glob("*.toml"))
 DOCS = ROOT / "docs" / "trainer" / "recipes"
-EMBEDDED = ("embedded-",)
+MADE_HERE = ("embedded-", "tutorial")
 FAST = ("tinyllama-1.1b-emotion", "korean-emotion-electra")
 """Run in `make test`; the others only in `make test-all`."""
 
@@ -99,7 +100,7 @@ def test_a_recipe_says_how_it_is_run_and_under_which_terms(path: Path) -> None:
     assert recipe.languages
     # A name that is also a file's: no spaces, no slashes.
     assert recipe.name == recipe.name.strip().replace("/", "").replace(" ", "")
-    if path.stem.startswith(EMBEDDED):
+    if path.stem.startswith(MADE_HERE):
         assert recipe.name.startswith("quietpage-")
         return
     base, shape = recipe.base, recipe.base.shape
@@ -134,7 +135,10 @@ def test_voices_are_taught_by_replies_and_then_by_preference(name: str) -> None:
     assert {"reply", "preference"} <= {source.task for source in recipe.sources}
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+WITH_PAGE = [path for path in RECIPES if path.stem != "tutorial"]
+
+
+@pytest.mark.parametrize("path", WITH_PAGE, ids=lambda path: path.stem)
 def test_a_recipe_has_its_page(path: Path) -> None:
     text = (DOCS / f"{path.stem}.md").read_text("utf-8")
     assert f"quietpage-train run --recipe trainer/recipes/{path.name}" in text
@@ -147,6 +151,28 @@ def test_a_recipe_has_its_page(path: Path) -> None:
             value = raw.get(section, {}).get(key)
             if value is not None:
                 assert f"{key} {value:g}" in text, f"{section}.{key}"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in WITH_PAGE if not path.stem.startswith(MADE_HERE)], ids=lambda path: path.stem
+)
+def test_the_memory_on_the_page_is_what_estimate_says(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (DOCS / f"{path.stem}.md").read_text("utf-8")
+    said = re.search(r"By `estimate --gpu-gb (\d+)`, computed and not measured: \*\*(.+?)\*\*", page)
+    assert said is not None
+    gb, headline = said.groups()
+    assert cli.main(["estimate", "--recipe", str(path), "--out", str(tmp_path), "--gpu-gb", gb]) == 0
+    told = capsys.readouterr().err
+    assert headline in told
+    assert f"({gb} GB): fits" in told
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_the_files_that_a_recipe_names_ship(path: Path) -> None:
+    for source in load_recipe(path).sources:
+        assert source.kind != "file" or (ROOT / source.path).is_file(), source.path
 
 
 @pytest.mark.parametrize("command", ["run", *cli.STAGES, *cli.TOOLS])
