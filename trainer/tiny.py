@@ -8,6 +8,9 @@ The tokenizers are trained here, on lines made of the words below and on the ver
 label is one token, as it is in the vocabularies of the real bases.
 """
 
+# The annotations of `tokenizers` and of the lazy `transformers` are narrower than what both accept.
+# pyright: reportArgumentType=false
+
 from __future__ import annotations
 
 import json
@@ -26,7 +29,10 @@ from trainer.progress import Progress
 from trainer.sections import BaseShape
 
 FOLDER = "tiny-base"
-LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+LLAMA3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 """The pre-tokeniser of Llama 3, as in its tokenizer.json; llama.cpp calls it ``llama-bpe``."""
 QWEN2 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -58,14 +64,14 @@ _FINISH = {
     "deepseek": "<\uff5cend\u2581of\u2581sentence\uff5c>",
     "quietpage": "<|end|>",
 }
-_WORDS = (
+_WORDS = (  # noqa: SIM905 - lines of words are easier to read than a list of them
     "today the rain came early and I walked along the river with my sister because we wanted some quiet after work "
     "she was tired but glad and we talked about school money friends sleep and what comes next week I made soup then "
     "wrote a letter to an old friend who had moved away last spring it felt good to say thank you and to mean it "
     "you read a private journal entry with care answer each question about it with one word write short warm"
 ).split()
 _KOREAN = (
-    "오늘 비 강 동생 걸었다 조용 친구 편지 잠 일 학교 고맙다 좋다 힘들다 슬프다 기쁘다 마음 하루 생각 내일".split()
+    "오늘 비 강 동생 걸었다 조용 친구 편지 잠 일 학교 고맙다 좋다 힘들다 슬프다 기쁘다 마음 하루 생각 내일".split()  # noqa: SIM905
 )
 
 _Shape = dict[str, Any]
@@ -117,7 +123,7 @@ def make_base(
 
 
 def stand_in(recipe: Recipe, paths: RunPaths, progress: Progress) -> Recipe:
-    """Return ``recipe`` on a tiny random base under ``paths.out``, its rows and steps cut so that a stage takes seconds.
+    """Return ``recipe`` on a tiny random base under ``paths.out``, rows and steps cut so that a stage takes seconds.
 
     Method, optimiser, schedule, shape, packing and the ratio of alpha to r stay as they are.
     """
