@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-train setup-test setup-lint test test-all test-offline lint format bench canary torture screenshots lock clean
+.PHONY: help run setup setup-train setup-test setup-lint test test-all test-offline lint format bench bench-trainer canary torture screenshots lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -76,6 +76,9 @@ bench: $(STAMP)-test ## measure what the app promises -> build/reports/bench.jso
 
 torture: $(STAMP)-test ## kill the app with -9 ROUNDS times (200) and see what is left -> build/reports/torture.json
 	@$(BIN)/python scripts/torture.py
+
+bench-trainer: $(STAMP)-test ## measure the trainer against TRL's defaults -> build/reports/bench-trainer.json
+	@$(BIN)/python scripts/bench_trainer.py
 
 canary: $(STAMP)-test ## search every byte that the app writes for words and keys -> build/reports/canary.json
 	@$(BIN)/python scripts/canary.py
