@@ -274,7 +274,8 @@ def _model(family: str, tokenizer: Any, rows: int, width: int, layers: int) -> A
             head_dim=width // 4,
             query_pre_attn_scalar=width // 4,
             sliding_window=64,
-            layer_types=["sliding_attention"] * (layers - 1) + ["full_attention"],
+            # Every sixth layer sees everything, as in the published models.
+            layer_types=["sliding_attention" if (i + 1) % 6 else "full_attention" for i in range(layers)],
             tie_word_embeddings=True,
         )
         return hf.Gemma3ForCausalLM(config)
