@@ -109,7 +109,8 @@ def make_base(
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(str(folder))
     torch.manual_seed(seed)
-    rows = -(-len(tokenizer) // 32) * 32
+    # Encoders have a row for each token and no more, as BERT has; the decoders' rows are rounded up, as theirs are.
+    rows = len(tokenizer) if family == "bert" else -(-len(tokenizer) // 32) * 32
     model = _model(family, tokenizer, rows, width, layers)
     with torch.no_grad():
         # Ones everywhere would hide a norm that a conversion forgets or scales wrongly.
