@@ -88,6 +88,8 @@ TEMPLATES: dict[str, Template] = {
     template.name: template
     for template in (QUIETPAGE, CHATML, _LLAMA3, _LLAMA2, _PHI3, _GEMMA, _ZEPHYR, _ALPACA, _DEEPSEEK)
 }
+PLAIN: frozenset[str] = frozenset((_LLAMA2.name, _ZEPHYR.name, _ALPACA.name))
+"""Templates that write roles in plain letters: what a person types can look like a turn there, though never end one."""
 
 
 def prefix(entry: str, template: Template = QUIETPAGE) -> list[Segment]:

@@ -48,8 +48,15 @@ _NOT_TEXT = lib.LLAMA_TOKEN_ATTR_UNKNOWN | lib.LLAMA_TOKEN_ATTR_UNUSED | lib.LLA
 _FTYPES = {
     "f16": lib.LLAMA_FTYPE_MOSTLY_F16,
     "q8_0": lib.LLAMA_FTYPE_MOSTLY_Q8_0,
+    "q6_k": lib.LLAMA_FTYPE_MOSTLY_Q6_K,
+    "q5_k_m": lib.LLAMA_FTYPE_MOSTLY_Q5_K_M,
     "q4_k_m": lib.LLAMA_FTYPE_MOSTLY_Q4_K_M,
+    "q4_0": lib.LLAMA_FTYPE_MOSTLY_Q4_0,
+    "iq4_nl": lib.LLAMA_FTYPE_MOSTLY_IQ4_NL,
 }
+
+FILE_TYPES: tuple[str, ...] = tuple(name.upper() for name in _FTYPES)
+"""What :func:`quantize` can write, by llama.cpp's names."""
 
 
 def default_threads() -> int:
@@ -70,7 +77,7 @@ def describe(path: Path) -> ModelInfo:
 
 
 def quantize(src: Path, dst: Path, ftype: str) -> None:
-    """Write ``src`` to ``dst`` as ``q8_0``, ``q4_k_m`` or ``f16``; metadata is kept.
+    """Write ``src`` to ``dst`` as one of :data:`FILE_TYPES` (lower case); metadata is kept.
 
     Raises :class:`ModelError` for an unknown type or if llama.cpp refuses the file.
     """
@@ -435,7 +442,7 @@ class _Decoder:
                 for token in self._model.tokenise(part, True)
                 if lib.llama_vocab_get_attr(self._model.vocab, token) & CONTROL
             }
-            if not control:
+            if not control and template.name not in prompts.PLAIN:
                 raise ModelError("the model's vocabulary lacks the control tokens of its prompt template")
             if control & set(self._model.tokenise(part, False, guard=False)):
                 raise ModelError("the model cannot tell its control tokens from a person's words")
@@ -444,7 +451,11 @@ class _Decoder:
         task = TASKS[name]
         ids: list[int] = []
         for label in self.manifest.tasks[name]:
-            tokens = self._model.tokenise(task.verbalisers[task.index(label)], False)
+            word = task.verbalisers[task.index(label)]
+            # A SentencePiece vocabulary puts a space before any text by itself.
+            tokens = self._model.tokenise(word, False)
+            if len(tokens) != 1:
+                tokens = self._model.tokenise(word.strip(), False)
             if len(tokens) != 1:
                 raise ModelError(f"the model's vocabulary has no single token for {name}: {label}")
             ids += tokens
