@@ -100,7 +100,19 @@ STAGES: dict[str, Stage] = {
             "classifier": "trainer.classifier",
             "seq2seq": "trainer.seq2seq",
         },
-        ("data", "sources", "finetune", "shape", "decoder", "base", "adapter", "sft", "seed", "max_tokens"),
+        (
+            "data",
+            "sources",
+            "finetune",
+            "shape",
+            "decoder",
+            "base",
+            "adapter",
+            "sft",
+            "classifier",
+            "seed",
+            "max_tokens",
+        ),
         ("prepare", "tokenizer", "pretrain"),
         checkpoint="finetune.pt",
         example=_QWEN,
@@ -281,7 +293,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         recipe = load_recipe(arguments.recipe)
         data = arguments.data or (Path(os.environ["QUIETPAGE_DATA"]) if os.environ.get("QUIETPAGE_DATA") else None)
         out = arguments.out or Path("runs") / (f"{recipe.name}-tiny" if arguments.tiny else recipe.name)
-        paths = RunPaths(out, data, arguments.release, download=arguments.download)
+        # What a random model leaves must not lie where the app looks for its own.
+        release = arguments.release or (out / "release" if arguments.tiny else ROOT)
+        paths = RunPaths(out, data, release, download=arguments.download)
         if parallel.leads():
             progress = Progress(log=out / "train.log")
         if arguments.tiny:
@@ -326,9 +340,11 @@ def run_stage(name: str, recipe: Recipe, paths: RunPaths, progress: Progress, *,
         # stop that they caused themselves.
         if fresh:
             shutil.rmtree(paths.checkpoints / name, ignore_errors=True)
-        if checkpoint.is_dir():
-            shutil.rmtree(checkpoint)
-        checkpoint.unlink(missing_ok=True)
+        # A kind of model has a file, another a folder of the same name.
+        for path in (checkpoint, checkpoint.with_suffix("")):
+            if path.is_dir():
+                shutil.rmtree(path)
+            path.unlink(missing_ok=True)
     if parallel.leads():
         ledger.begin(name, key)
     progress.say(f"{name}: {stage.help}")
@@ -355,13 +371,25 @@ def stage_key(stage: Stage, name: str, recipe: Recipe, paths: RunPaths, ledger: 
             raise TrainerError(f"{name} needs the stage {needed} first: quietpage-train {needed} (or run)")
         for path, value in sorted(outputs.items()):
             digest.update(f"{Path(path).name}:{value}".encode())
-    if stage.reads_data:
+    if name == "prepare" and recipe.sources:
+        # Files of one's own lie anywhere: a change of them is one of the data.
+        sources = importlib.import_module("trainer.sources")
+        for path in (path for source in recipe.sources for path in sources.files_of(source)):
+            digest.update(f"{path.name}:{_file_hash(path)}".encode())
+    if stage.reads_data and (paths.data is not None or _needs_corpora(name, recipe)):
         data = paths.corpora()
         for path in sorted(data.glob("*/*.jsonl.gz")):
             digest.update(f"{path.relative_to(data)}:{_file_hash(path)}".encode())
     if name == "package":
         digest.update(str(paths.release.resolve()).encode())
     return digest.hexdigest()
+
+
+def _needs_corpora(name: str, recipe: Recipe) -> bool:
+    """Tell whether the stage reads sets of the data folder: a run on files of one's own needs none."""
+    if name == "prepare":
+        return bool(recipe.data.tasks) or any(source.kind == "folder" for source in recipe.sources)
+    return name != "distill" or bool(recipe.distill.teacher)
 
 
 def _file_hash(path: Path) -> str:
@@ -398,7 +426,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--data", type=Path, metavar="DIR", help="folder of the corpora (or QUIETPAGE_DATA)")
         command.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: runs/NAME)")
         command.add_argument(
-            "--release", type=Path, default=ROOT, metavar="DIR", help="where package puts assets/ and docs/"
+            "--release", type=Path, metavar="DIR", help="where package puts assets/ and docs/ (default: this checkout)"
         )
         command.add_argument("--fresh", action="store_true", help="run the stage again even if nothing changed")
         command.add_argument("--tiny", action="store_true", help="on a tiny random model of the same architecture")

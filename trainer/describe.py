@@ -24,7 +24,7 @@ PRIOR_WORDS = 500.0
 TOP = 12
 """Words shown for a label."""
 DPI = 150
-_WORD = re.compile(r"[^\W\d_]{2,}(?:['’][^\W\d_]+)?")
+_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _HANGUL = re.compile(r"[ㄱ-ㆎ가-힣]")
 _FONTS = ("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo")
 
@@ -46,15 +46,19 @@ def labels_of(example: Example) -> tuple[str, ...]:
 def distinctive_words(examples: Sequence[Example]) -> dict[str, list[tuple[str, float, int]]]:
     """Return label -> (word, z, rows with it), the most distinctive first, for the examples of one task.
 
-    A row takes part against a label only where the label is known not to hold. Same texts count once.
+    A row takes part against a label only where the label is known not to hold. Same texts count once. Rows
+    that were drawn as neutral, or labelled by a rule, are left out: their words would tell only where they are from.
     """
     words: dict[str, Counter[str]] = {}
     holds: dict[str, set[str]] = defaultdict(set)
     denied: dict[str, set[str]] = defaultdict(set)
     labels: dict[str, None] = {}
     for example in examples:
+        if example.part in ("neutral", "weak"):
+            continue
         if example.input not in words:
-            words[example.input] = Counter(_WORD.findall(example.input.casefold()))
+            found = _WORD.findall(example.input.casefold().replace("’", "'"))
+            words[example.input] = Counter(word for word in found if len(word) > 1)
         holds[example.input].update(labels_of(example))
         denied[example.input].update(example.negatives)
         labels.update(dict.fromkeys(labels_of(example)))
@@ -63,7 +67,7 @@ def distinctive_words(examples: Sequence[Example]) -> dict[str, list[tuple[str, 
     total: Counter[str] = Counter()
     for counted in words.values():
         total.update({word: count for word, count in counted.items() if word in kept})
-    found = {}
+    best_of = {}
     for label in labels:
         inside: Counter[str] = Counter()
         outside: Counter[str] = Counter()
@@ -74,8 +78,8 @@ def distinctive_words(examples: Sequence[Example]) -> dict[str, list[tuple[str, 
                 outside.update({word: count for word, count in counted.items() if word in kept})
         scored = log_odds(inside, outside, total)
         best = sorted(((w, z) for w, z in scored.items() if z > 0), key=lambda item: (-item[1], item[0]))[:TOP]
-        found[label] = [(word, round(z, 2), rows[word]) for word, z in best]
-    return found
+        best_of[label] = [(word, round(z, 2), rows[word]) for word, z in best]
+    return best_of
 
 
 def log_odds(inside: Mapping[str, int], outside: Mapping[str, int], prior: Mapping[str, int]) -> dict[str, float]:
@@ -111,7 +115,7 @@ def plot_balance(task: str, counts: Mapping[str, Mapping[str, int]], path: Path)
         axes.set_yticks(range(len(labels)), labels)
         axes.invert_yaxis()
         axes.set(title=f"{task}: rows of each label", xlabel="rows", ylabel="label")
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
         axes.margins(x=0.1)
 
     return _drawn((8.0, 1.6 + 0.34 * len(labels)), labels, draw, path)

@@ -114,16 +114,11 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     return StageResult(tuple(outputs), {split: len(found[split]) for split in SPLITS} | {"leaks": sum(copies.values())})
 
 
-def needs_corpora(recipe: Recipe) -> bool:
-    """Tell whether the recipe reads sets of the data folder."""
-    return bool(recipe.data.tasks) or any(source.kind == "folder" for source in recipe.sources)
-
-
 def _guards(recipe: Recipe, paths: RunPaths, progress: Progress) -> tuple[Guard, Guard]:
     """Return what ``prepare`` holds out of the data folder, and a guard for the rest: wholes and the sources."""
     size, jaccard = recipe.data.near_shingle, recipe.data.near_jaccard
     folder, later = Guard(size, jaccard), Guard(size, jaccard)
-    if needs_corpora(recipe) or paths.data is not None:
+    if recipe.data.tasks or paths.data is not None or any(source.kind == "folder" for source in recipe.sources):
         data = paths.corpora()
         folder.add(held_out(data))
         later.add(held_out_whole(data))

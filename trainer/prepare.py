@@ -15,7 +15,7 @@ from typing import Any
 
 from journal_app.contract.mappings import FEELING_MAPS, PUBLISHED_LABELS
 from journal_app.contract.tasks import SCREENING_TASKS
-from trainer.config import Recipe, RunPaths, StageResult
+from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.corpora import feelings, neutral, published
 from trainer.corpora.files import SPLITS, Row, read_rows, write_rows
 from trainer.leaks import Guard, NearIndex, held_out, normalise
@@ -28,6 +28,8 @@ WEAK_TRAIN, WEAK_VALID = 700, 60
 
 def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     """Write the prepared rows and ``report.json``; raise ``CorpusError`` when a corpus is not sound."""
+    if recipe.sources:
+        raise TrainerError(f"a recipe of kind {recipe.kind} learns from data.tasks only; take [[sources]] out")
     return write(recipe, paths, progress, guard(recipe, paths, progress))
 
 

@@ -18,11 +18,13 @@ class Example:
     """One instruction with its answer.
 
     Attributes:
-        task: of the contract, or ``reply``, ``rewrite``, ``summary``, ``text``, ``preference``.
+        task: of the contract, or ``reply``, ``rewrite``, ``summary``, ``explain``, ``text``, ``preference``; or the
+            name of a set with labels of its own.
         source: data set. part: ``published``, ``neutral``, ``mapped``, ``weak`` or ``written`` (by a model).
         instruction: what is asked. input: the text it is asked of, which is data and never control.
         output: the answer (a label's word for classification). system: who answers; may be empty.
-        turns: earlier turns as (role, text). label, labels: of classification, the contract's names.
+        turns: earlier turns as (role, text). label, labels: of classification, the contract's names; negatives: of
+            multi-label tasks, see :meth:`target`.
         chosen, rejected: of ``preference``; ``output`` is then empty.
         group: post, author or dialogue; rows of one group stay in one split. lang: ISO 639-1.
     """
@@ -42,6 +44,16 @@ class Example:
     rejected: str = ""
     group: str = ""
     lang: str = "en"
+
+    def target(self, label: str) -> int:
+        """Return 1, 0 or -1 (nobody knows) for ``label`` of a multi-label task.
+
+        Where no negatives are given every other label is denied, but not by weak labels, which only affirm.
+        """
+        if label in self.labels:
+            return 1
+        denied = label in self.negatives if self.negatives else self.part != "weak"
+        return 0 if denied else -1
 
 
 _DEFAULTS = {field.name: field.default for field in dataclasses.fields(Example)}

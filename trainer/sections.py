@@ -129,6 +129,23 @@ class SftConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassifierConfig:
+    """What only encoder classifiers have (the ``[classifier]`` section); the rest is ``[sft]``.
+
+    Attributes:
+        weights: of the classes in the loss: inverse root frequency (``root``), ``inverse`` frequency, or ``none``.
+        layer_decay: of the learning rate from each block to the one below it; 1 for one rate.
+        head_scale: learning rate of the new head, relative to ``sft.lr``.
+        patience: evaluations on valid without a better macro-F1 after which training stops; 0 never.
+    """
+
+    weights: Literal["root", "inverse", "none"] = "root"
+    layer_decay: float = 1.0
+    head_scale: float = 1.0
+    patience: int = 3
+
+
+@dataclass(frozen=True, slots=True)
 class PreferConfig:
     """Preference tuning on chosen and rejected replies (the ``[prefer]`` section).
 
@@ -186,9 +203,12 @@ class Source:
         name: a corpus known to ``trainer.corpora``, or a name of one's own for ``hub`` and ``file``.
         kind: ``folder`` (``--data``), ``hub`` (the ``datasets`` library) or ``file`` (CSV, TSV, JSON or JSON lines).
         path: of a file, or ``owner/name`` on the Hub; config: configuration on the Hub.
-        task: a task of the contract, or ``reply``, ``rewrite``, ``summary``, ``text``, ``preference``.
+        task: a task of the contract, or ``reply``, ``rewrite``, ``summary``, ``explain``, ``text``, ``preference``; a
+            corpus has a default and may have labels of its own under its own name. Any other name is a task of one's
+            own and needs ``labels``.
         map: field of ours -> column of theirs (``text``, ``label``, ``input``, ``output``, ``instruction``,
-            ``system``, ``chosen``, ``rejected``, ``group``). labels: their label -> ours.
+            ``system``, ``chosen``, ``rejected``, ``group``); a known corpus needs none. labels: their label -> ours, or
+            -> nothing, which leaves the row out.
         splits: our split -> theirs; where they have only one, ``valid`` and ``test`` shares are cut from it by group.
         limit: most rows of train, 0 for all. licence, language: said on the card.
     """
@@ -235,10 +255,14 @@ class StudyConfig:
 
 @dataclass(frozen=True, slots=True)
 class GenerationConfig:
-    """How replies are drawn where a stage writes text (the ``[generation]`` section)."""
+    """How replies are drawn where a stage writes text (the ``[generation]`` section).
+
+    ``beams`` is of rewriters, which search instead of drawing.
+    """
 
     max_tokens: int = 200
     temperature: float = 0.7
     top_p: float = 0.9
     repeat_penalty: float = 1.1
     rows: int = 100
+    beams: int = 4

@@ -62,10 +62,7 @@ def encode(example: Example, shape: str, template: Template, tokenizer: Any, lim
         return Encoded(ids + answer, len(ids))
     choices = label_ids(tokenizer, task)
     if task.kind == "multilabel":
-        targets = tuple(
-            1 if label in example.labels else 0 if label in example.negatives or not example.negatives else -1
-            for label in task.labels
-        )
+        targets = tuple(example.target(label) for label in task.labels)
         ids = _prompt(example, shape, template, tokenise, limit)
         return Encoded(ids, len(ids), choices, targets)
     if example.label not in task.labels:
