@@ -23,6 +23,7 @@ from trainer.sections import (
     AdapterConfig,
     AugmentConfig,
     BaseConfig,
+    ClassifierConfig,
     DistillConfig,
     GenerationConfig,
     PreferConfig,
@@ -269,6 +270,7 @@ class Recipe:
     base: BaseConfig = field(default_factory=BaseConfig)
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
     sft: SftConfig = field(default_factory=SftConfig)
+    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     prefer: PreferConfig = field(default_factory=PreferConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     sources: tuple[Source, ...] = ()

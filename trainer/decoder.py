@@ -32,8 +32,10 @@ from trainer.decoder_model import Decoder, decay_groups, load_model, save_atomic
 from trainer.pretrain import MODEL, REPORT, autocast, choose_device, probe_threads, rate
 from trainer.progress import Progress
 
-Target = int | tuple[int, ...]
-"""The index of the right label, or for a multi-label task 1, 0 or -1 (not known) for each label."""
+Target = int | tuple[int, ...] | tuple[float, ...]
+"""The index of the right label, or for a multi-label task 1, 0 or -1 (not known) for each label.
+
+A teacher's answer is a probability for each label, whatever the task; -1.0 where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +187,11 @@ def label_logits(model: Decoder, frame: Frame, batch: Batch, states: Tensor) -> 
     }
 
 
-def batch_loss(model: Decoder, frame: Frame, batch: Batch, end_weight: float) -> Tensor:
-    """Return the mean loss in nats over all answers of a batch."""
+def batch_loss(model: Decoder, frame: Frame, batch: Batch, end_weight: float, temperature: float = 1.0) -> Tensor:
+    """Return the mean loss in nats over all answers of a batch.
+
+    ``temperature`` divides the logits, for answers of a teacher that were softened by it.
+    """
     states = model(batch.ids, batch.positions, batch.mask)
     total = states.new_zeros((), dtype=torch.float32)
     answers = 0
@@ -195,10 +200,13 @@ def batch_loss(model: Decoder, frame: Frame, batch: Batch, end_weight: float) ->
         here = states[rows, columns]
         labels = torch.tensor(asked.labels, device=here.device)
         if asked.kind == "multilabel":
-            logits = F.linear(here, model.embedding.weight[labels]).float()
+            logits = F.linear(here, model.embedding.weight[labels]).float() / temperature
             known = (targets >= 0).float()
             losses = F.binary_cross_entropy_with_logits(logits, targets.clamp(min=0).float(), reduction="none")
             total = total + ((losses * known).sum(1) / known.sum(1).clamp(min=1)).sum()
+        elif targets.is_floating_point():
+            scores = (model.logits(here).float() / temperature).log_softmax(-1)[:, labels]
+            total = total - (targets * scores).sum()
         else:
             # Over the whole vocabulary: the model learns to answer, not only to rank the labels.
             total = total + F.cross_entropy(model.logits(here).float(), labels[targets], reduction="sum")

@@ -207,7 +207,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
 
     Raises :class:`TrainerError` if a text is tokenised otherwise or too many predictions differ.
     """
-    model = load_model(paths.model / "model.pt")
+    model = load_model(trained if (trained := paths.model / "distilled.pt").is_file() else paths.model / "model.pt")
     tokenizer = WriterTokenizer.load(paths.model / "tokenizer.json")
     path = paths.gguf(recipe, "F16")
     path.parent.mkdir(parents=True, exist_ok=True)
