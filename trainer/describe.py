@@ -87,6 +87,8 @@ def log_odds(inside: Mapping[str, int], outside: Mapping[str, int], prior: Mappi
 
     ``prior`` holds counts that give the prior's shape; its weight is :data:`PRIOR_WORDS`.
     """
+    if len(prior) < 2:  # One word has all the odds there are, inside and outside.
+        return {}
     scale = PRIOR_WORDS / max(1, sum(prior.values()))
     n_in, n_out = sum(inside.values()), sum(outside.values())
     scores = {}
