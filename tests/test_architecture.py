@@ -47,7 +47,11 @@ ONLY_IN = {
     "argon2": ("journal_app/vault/",),
     "cryptography": ("journal_app/vault/",),
     "keyring": ("journal_app/vault/keyring_slot.py",),
-    "llama_cpp": ("journal_app/inference/llama.py", "journal_app/inference/native.py"),
+    "llama_cpp": (
+        "journal_app/inference/llama.py",
+        "journal_app/inference/native.py",
+        "journal_app/inference/writer.py",
+    ),
     "PySide6": ("journal_app/ui/",),
     "jeepney": ("journal_app/ui/screen_lock.py",),
     "matplotlib": (

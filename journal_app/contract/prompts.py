@@ -88,6 +88,29 @@ TEMPLATES: dict[str, Template] = {
     template.name: template
     for template in (QUIETPAGE, CHATML, _LLAMA3, _LLAMA2, _PHI3, _GEMMA, _ZEPHYR, _ALPACA, _DEEPSEEK)
 }
+PLAIN_TURNS = frozenset({"llama2", "zephyr", "alpaca"})
+"""Families that open a turn with ordinary text: only the begin- and end-of-text tokens are control tokens there."""
+ALPACA_WITH_INPUT = (
+    "Below is an instruction that describes a task, paired with an input that provides further context. "
+    "Write a response that appropriately completes the request.\n\n"
+)
+"""Preamble of Stanford Alpaca (Taori et al. 2023) for prompts with an input; the next one is without."""
+ALPACA_ALONE = (
+    "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n"
+)
+# What tells a family by its chat template; the first that is found decides. Some templates put a turn's opening
+# together from its parts, so Phi-3 is told by how it ends a turn.
+_SIGNS = (
+    (START, "quietpage"),
+    ("<|im_start|>", "chatml"),
+    ("<|start_header_id|>", "llama3"),
+    ("<start_of_turn>", "gemma"),
+    ("<\uff5cAssistant\uff5c>", "deepseek"),
+    ("<|end|>", "phi3"),
+    ("[INST]", "llama2"),
+    ("<|assistant|>", "zephyr"),
+    ("### Response", "alpaca"),
+)
 PLAIN: frozenset[str] = frozenset((_LLAMA2.name, _ZEPHYR.name, _ALPACA.name))
 """Templates that write roles in plain letters: what a person types can look like a turn there, though never end one."""
 
@@ -111,6 +134,78 @@ def question(task: Task, template: Template = QUIETPAGE) -> list[Segment]:
 def reflection(template: Template = QUIETPAGE) -> list[Segment]:
     """Return what follows the prefix to ask for a reflection; the next tokens are its words."""
     return _ask(REFLECT_SYSTEM_QUESTION, template, "")
+
+
+def family(chat_template: str) -> str | None:
+    """Return the name of the template whose control strings a file's ``tokenizer.chat_template`` writes, or None."""
+    return next((name for sign, name in _SIGNS if sign in chat_template), None)
+
+
+def conversation(
+    messages: Sequence[tuple[str, str]], template: Template
+) -> tuple[list[Segment], Segment, list[Segment]]:
+    """Return a conversation up to where the next answer begins: what comes before the last message, it, and the rest.
+
+    Args:
+        messages: (role, text) with the roles ``system`` (first only), ``user`` and ``assistant``; the last is the
+            user's. They are data, whatever they hold.
+
+    The three parts are what ``trainer.causal.shapes`` trains on, segment for segment: the texts of one message never
+    share a segment with another's. Raises ``ValueError`` for another order or an unknown role.
+    """
+    system = messages[0][1] if messages and messages[0][0] == "system" else ""
+    turns = list(messages[1:] if messages and messages[0][0] == "system" else messages)
+    if not turns or turns[-1][0] != "user" or any(role not in ("user", "assistant") for role, _ in turns):
+        raise ValueError("a conversation is an optional system message, then turns, the last of them the user's")
+    last = Segment(turns.pop()[1], control=False)
+    if template.name == "alpaca":
+        return _alpaca(system, turns, last)
+    if template.name == "llama2":
+        return _llama2(system, turns, last)
+    head = [Segment(template.bos, control=True)]
+    before = ""
+    if system and template.system:
+        head += [Segment(template.system, True), Segment(system, False), Segment(template.end, True)]
+    elif system:
+        # Gemma and its like have no system turn: what it says opens the first user turn.
+        before = f"{system}\n\n"
+    for role, text in turns:
+        opening = template.assistant if role == "assistant" else template.user
+        head += [Segment(opening, True), Segment(before + text, False), Segment(template.end, True)]
+        before = ""
+    head += [Segment(template.user, control=True), Segment(before, control=False)]
+    return head, last, [Segment(template.end + template.assistant, control=True)]
+
+
+def _alpaca(
+    system: str, turns: Sequence[tuple[str, str]], last: Segment
+) -> tuple[list[Segment], Segment, list[Segment]]:
+    said = "".join(f"{'Assistant' if role == 'assistant' else 'User'}: {text}\n" for role, text in turns)
+    if system:
+        head = [Segment(ALPACA_WITH_INPUT, False)]
+        head.append(Segment(f"### Instruction:\n{system}\n\n### Input:\n{said}", False))
+    else:
+        head = [Segment(ALPACA_ALONE, False), Segment(f"### Instruction:\n{said}", False)]
+    return head, last, [Segment("\n\n### Response:\n", False)]
+
+
+def _llama2(
+    system: str, turns: Sequence[tuple[str, str]], last: Segment
+) -> tuple[list[Segment], Segment, list[Segment]]:
+    head: list[Segment] = []
+    before = f"<<SYS>>\n{system}\n<</SYS>>\n\n" if system else ""
+    opened = False
+    for role, text in turns:
+        if role == "assistant":
+            # An answer with nothing asked before it still needs a turn to answer.
+            head += [] if opened else [Segment("<s>", True), Segment(f"[INST] {before}[/INST]", False)]
+            head += [Segment(f" {text} ", False), Segment("</s>", True)]
+            opened = False
+        else:
+            head += [Segment("<s>", True), Segment(f"[INST] {before}{text} [/INST]", False)]
+            opened = True
+        before = ""
+    return [*head, Segment("<s>", True), Segment(f"[INST] {before}", False)], last, [Segment(" [/INST]", False)]
 
 
 def _ask(text: str, template: Template, lead: str) -> list[Segment]:

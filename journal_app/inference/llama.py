@@ -39,7 +39,6 @@ MAX_SENTENCES = 200
 
 _DECODER_SENTENCES = 40
 _DECODER_EVIDENCE = ("stress", "depression", "suicidality", "feelings")
-_EXACT_WIDTH = 1024
 _OTHER_SCRIPTS = ("ko", "zh", "ja")
 _BATCH_TOKENS = 512
 _BATCH_SEQUENCES = 64
@@ -419,19 +418,9 @@ class _Decoder:
             n_ubatch=self._batch.capacity,
             n_seq_max=1,
             embeddings=False,
-            **self._cache_precision(),
+            **model.cache_precision(),
         )
         self._memory = lib.llama_get_memory(self._context.pointer)
-
-    def _cache_precision(self) -> dict[str, int]:
-        """Keep a small model's keys and values in 32 bits: it can afford them, and its logits stay exact to 1e-2."""
-        if lib.llama_model_n_embd(self._model.pointer) > _EXACT_WIDTH:
-            return {}
-        return {
-            "type_k": lib.GGML_TYPE_F32,
-            "type_v": lib.GGML_TYPE_F32,
-            "flash_attn_type": lib.LLAMA_FLASH_ATTN_TYPE_DISABLED,
-        }
 
     def _check_control(self) -> None:
         """Make sure that the vocabulary has the template's control tokens and that no typed text yields one."""

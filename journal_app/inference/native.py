@@ -26,6 +26,10 @@ from journal_app.inference.engine import ModelCancelled, ModelError
 CONTROL = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_USER_DEFINED
 """Attributes of a token that no typed text may become."""
 
+_EXACT_WIDTH = 1024
+_REPEATS = 64
+"""How many tokens back a repetition costs, as in llama.cpp's own programs."""
+
 # llama.cpp writes to stderr unless told otherwise; the callback must outlive every call.
 _LOG_SINK = lib.llama_log_callback(lambda _level, _text, _data: None)
 
@@ -65,6 +69,7 @@ class Model:
             raise ModelError(f"the model file {path.name} is damaged, or of a kind that this app cannot load")
         self.vocab = lib.llama_model_get_vocab(self.pointer)
         self.vocab_size = lib.llama_vocab_n_tokens(self.vocab)
+        self._pieces: dict[bytes, int] | None = None
 
     def string(self, key: str) -> str | None:
         """Return a string of the metadata, or None; raise :class:`ModelError` if it is oversized."""
@@ -122,6 +127,52 @@ class Model:
         ctypes.memset(ids, 0, ctypes.sizeof(ids))
         return result
 
+    def piece(self, token: int) -> bytes:
+        """Return the bytes that ``token`` stands for, which may be part of a character; control tokens have none."""
+        buffer = ctypes.create_string_buffer(64)
+        size = lib.llama_token_to_piece(self.vocab, token, buffer, len(buffer), 0, False)
+        if size < 0:
+            buffer = ctypes.create_string_buffer(-size)
+            size = lib.llama_token_to_piece(self.vocab, token, buffer, len(buffer), 0, False)
+        return buffer.raw[: max(size, 0)]
+
+    def ends(self, token: int) -> bool:
+        """Tell whether ``token`` ends a turn or the text."""
+        return bool(lib.llama_vocab_is_eog(self.vocab, token))
+
+    def word_token(self, word: str) -> int | None:
+        """Return the one token that stands for ``word`` (with its leading space), or None.
+
+        SentencePiece vocabularies write a leading space as U+2581 and put one of their own before any text, so
+        that " yes" becomes two pieces; the label that training used is the piece with the one space.
+        """
+        ids = self.tokenise(word, False)
+        if len(ids) != 1:
+            bare = word.strip()
+            found = self._piece_token(f"\u2581{bare}")
+            ids = self.tokenise(bare, False) if found is None else [found]
+        return ids[0] if len(ids) == 1 else None
+
+    def _piece_token(self, text: str) -> int | None:
+        if self._pieces is None:
+            ids = range(self.vocab_size)
+            unknown = [bool(lib.llama_vocab_get_attr(self.vocab, i) & lib.LLAMA_TOKEN_ATTR_UNKNOWN) for i in ids]
+            self._pieces = {lib.llama_vocab_get_text(self.vocab, i): i for i in ids if not unknown[i]}
+        return self._pieces.get(text.encode())
+
+    def cache_precision(self) -> dict[str, int]:
+        """Return fields for a :class:`Context`: a small model keeps its keys and values in 32 bits.
+
+        It can afford them, and its logits stay exact to 1e-2.
+        """
+        if lib.llama_model_n_embd(self.pointer) > _EXACT_WIDTH:
+            return {}
+        return {
+            "type_k": lib.GGML_TYPE_F32,
+            "type_v": lib.GGML_TYPE_F32,
+            "flash_attn_type": lib.LLAMA_FLASH_ATTN_TYPE_DISABLED,
+        }
+
     def close(self) -> None:
         """Free the model. Safe to call twice; every context over it must be closed first."""
         if self.pointer:
@@ -148,6 +199,20 @@ class Context:
         if not self.pointer:
             raise ModelError("there is not enough memory for the model")
         lib.llama_set_abort_callback(self.pointer, flag.callback, flag.data)
+
+    def adapt(self, model: Model, path: Path) -> None:
+        """Put the LoRA adapter of the GGUF at ``path`` on top of the weights, in full.
+
+        It is freed with the model. Raises :class:`ModelError` for one that does not fit the model.
+        """
+        check_file(path)
+        adapter = lib.llama_adapter_lora_init(model.pointer, os.fsencode(path))
+        if not adapter:
+            raise ModelError(f"the adapter {path.name} is damaged, or was made for another model")
+        adapters = (lib.llama_adapter_lora_p_ctypes * 1)(adapter)
+        scales = (ctypes.c_float * 1)(1.0)
+        if lib.llama_set_adapters_lora(self.pointer, adapters, 1, scales) != 0:
+            raise ModelError(f"the adapter {path.name} could not be put on the model")
 
     def run(self, function: Any, batch: Batch) -> None:
         """Encode or decode ``batch``; raise :class:`ModelCancelled` or :class:`ModelError`."""
@@ -209,6 +274,37 @@ class Batch:
     def wipe(self) -> None:
         """Overwrite the ids of the last text."""
         self._token[:] = 0
+
+
+class Sampler:
+    """llama.cpp's sampler chain: repeat penalty, then top-p, temperature and a draw; with temperature 0 the best.
+
+    The same seed draws the same tokens from the same scores. Not thread-safe.
+    """
+
+    def __init__(self, model: Model, *, temperature: float, top_p: float, repeat_penalty: float, seed: int) -> None:
+        self.pointer: Any = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
+        steps = [lib.llama_sampler_init_penalties(model.vocab_size, _REPEATS, repeat_penalty, 0.0, 0.0)]
+        if temperature > 0:
+            steps += [
+                lib.llama_sampler_init_top_p(top_p, 1),
+                lib.llama_sampler_init_temp(temperature),
+                lib.llama_sampler_init_dist(seed & 0xFFFFFFFF),
+            ]
+        else:
+            steps.append(lib.llama_sampler_init_greedy())
+        for step in steps:
+            lib.llama_sampler_chain_add(self.pointer, step)
+
+    def draw(self, context: Context) -> int:
+        """Return the next token after the last one decoded, and remember it for the penalty."""
+        return int(lib.llama_sampler_sample(self.pointer, context.pointer, -1))
+
+    def close(self) -> None:
+        """Free the chain and what it remembers. Safe to call twice."""
+        if self.pointer:
+            lib.llama_sampler_free(self.pointer)
+            self.pointer = None
 
 
 class AbortFlag:

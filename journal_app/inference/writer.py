@@ -17,6 +17,7 @@ import codecs
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import llama_cpp.llama_cpp as lib
 import numpy as np
@@ -58,6 +59,7 @@ class LlamaWriter:
         self._lock = threading.Lock()
         self._flag = AbortFlag()
         self._job = 0
+        self._dirty = False
         self._context: Context | None = None
         self._model = Model(Path(path))
         self.note = ""
@@ -65,6 +67,7 @@ class LlamaWriter:
             self.manifest = self._read_manifest()
             self._check_kind()
             self.template = self._find_template()
+            self._ends = self._control_ids(self.template.end)
             known = lib.llama_model_n_ctx_train(self._model.pointer)
             self.context = min(context, known) if known > 0 else context
             if self.context < 2 * _LEAST_ROOM:
@@ -123,9 +126,9 @@ class LlamaWriter:
             ids = self._prompt(messages, self.context - room)
         except ValueError as error:
             raise ModelError(str(error)) from None
-        sampler = Sampler(self._model, temperature=temperature, top_p=top_p, repeat_penalty=repeat_penalty, seed=seed)
         stops = tuple(filter(None, (*stop, *_MORE_STOPS.get(self.template.name, ()))))
-        return self._held_back(self._pieces(self._begin(), ids, sampler, max_tokens), stops)
+        draw = {"temperature": temperature, "top_p": top_p, "repeat_penalty": repeat_penalty, "seed": seed}
+        return self._held_back(self._pieces(self._begin(), ids, draw, max_tokens), stops)
 
     def prompt_ids(self, messages: Sequence[tuple[str, str]]) -> list[int]:
         """Return the ids after which the reply to ``messages`` comes; raise ``ValueError`` as ``conversation`` does."""
@@ -175,7 +178,7 @@ class LlamaWriter:
     def logit_rows(self, ids: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (position, float32 [rows, vocab]) of :meth:`logits` in parts, for large vocabularies.
 
-        An array is valid until the next one is asked for.
+        The writer does nothing else until it is read to its end, or closed.
         """
         if len(ids) > self.context:
             raise ModelError(f"the text has {len(ids)} tokens, the window {self.context}")
@@ -241,11 +244,11 @@ class LlamaWriter:
         return template
 
     def _has_control(self, template: Template) -> bool:
-        parts = filter(None, (template.user, template.assistant, template.end))
-        return all(
-            any(lib.llama_vocab_get_attr(self._model.vocab, i) & CONTROL for i in self._model.tokenise(part, True))
-            for part in parts
-        )
+        return all(self._control_ids(part) for part in (template.user, template.assistant, template.end))
+
+    def _control_ids(self, part: str) -> set[int]:
+        ids = self._model.tokenise(part, True) if part else []
+        return {i for i in ids if lib.llama_vocab_get_attr(self._model.vocab, i) & CONTROL}
 
     def _prompt(self, messages: Sequence[tuple[str, str]], limit: int) -> list[int]:
         tokenise = self._open().tokenise
@@ -264,8 +267,8 @@ class LlamaWriter:
         return before + entry[max(0, len(entry) - room) :] + after
 
     def _opening(self, ids: list[int]) -> list[int]:
-        """Put the token that begins a text before ``ids`` where a foreign file asks for it and the template does not."""
-        begin = lib.llama_vocab_bos(self._model.vocab)
+        """Put the token that begins a text before ``ids`` where a foreign file wants it and the template has none."""
+        begin = int(lib.llama_vocab_bos(self._model.vocab))
         if self.manifest is None and lib.llama_vocab_get_add_bos(self._model.vocab) and ids[:1] != [begin]:
             return [begin, *ids]
         return ids
@@ -276,13 +279,14 @@ class LlamaWriter:
             ids = model.tokenise(self.template.bos, True)
             if len(ids) == 1:
                 return ids
-        return [lib.llama_vocab_bos(model.vocab)] if lib.llama_vocab_get_add_bos(model.vocab) else []
+        return [int(lib.llama_vocab_bos(model.vocab))] if lib.llama_vocab_get_add_bos(model.vocab) else []
 
     def _clear_for_call(self) -> None:
         """Begin a call under the lock: an unfinished reply ends, an old wish to stop is forgotten."""
         self._open()
         self._job += 1
         self._flag.clear()
+        self._wipe()
 
     def _begin(self) -> int:
         with self._lock:
@@ -294,10 +298,11 @@ class LlamaWriter:
             raise ModelCancelled("the reply was ended by a newer call")
         return self._context
 
-    def _pieces(self, job: int, ids: list[int], sampler: Sampler, most: int) -> Iterator[str]:
+    def _pieces(self, job: int, ids: list[int], draw: dict[str, Any], most: int) -> Iterator[str]:
         """Yield text as it is drawn. The lock is held for a step, not while the caller looks at a piece."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         position, begun = 0, False
+        sampler = Sampler(self._model, **draw)
         try:
             for _ in range(most):
                 with self._lock:
@@ -305,17 +310,16 @@ class LlamaWriter:
                     self._decode(ids, position)
                     position += len(ids)
                     token = sampler.draw(context)
-                    piece = b"" if self._model.ends(token) else self._model.piece(token)
-                if self._model.ends(token):
-                    break
-                text = decoder.decode(piece)
+                    if token in self._ends or self._model.ends(token):
+                        return
+                    text = decoder.decode(self._model.piece(token))
                 # The space that some vocabularies put before every word does not belong before the first.
                 text = text if begun else text.lstrip()
                 if text:
                     begun = True
                     yield text
                 if position >= self.context:
-                    break
+                    return
                 ids = [token]
         finally:
             sampler.close()
@@ -331,7 +335,7 @@ class LlamaWriter:
                 waiting += piece
                 cuts = [at for at in (waiting.find(stop) for stop in stops) if at >= 0]
                 if cuts:
-                    if text := waiting[: min(cuts)].rstrip():
+                    if text := waiting[: min(cuts)]:
                         yield text
                     return
                 keep = max((_overlap(waiting, stop) for stop in stops), default=0)
@@ -348,6 +352,7 @@ class LlamaWriter:
     def _decode(self, ids: list[int], position: int) -> None:
         """Read ``ids``, with an output at the last of them."""
         assert self._context is not None
+        self._dirty = True
         for start in range(0, len(ids), self._batch.capacity):
             self._flag.check()
             piece = np.asarray(ids[start : start + self._batch.capacity], dtype=np.int32)
@@ -358,6 +363,7 @@ class LlamaWriter:
     def _rows(self, ids: list[int]) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (position, float32 [rows, vocab], a copy) for one sequence read from its beginning."""
         assert self._context is not None
+        self._dirty = True
         lib.llama_memory_clear(self._memory, False)
         size = max(1, min(self._batch.capacity, _LOGIT_BYTES // (4 * self.vocab_size)))
         for start in range(0, len(ids), size):
@@ -374,8 +380,10 @@ class LlamaWriter:
             yield start, rows.copy()
 
     def _wipe(self) -> None:
-        self._batch.wipe()
-        lib.llama_memory_clear(self._memory, True)
+        if self._dirty:
+            self._batch.wipe()
+            lib.llama_memory_clear(self._memory, True)
+            self._dirty = False
 
 
 def log_softmax(rows: np.ndarray) -> np.ndarray:
