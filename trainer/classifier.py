@@ -12,7 +12,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from trainer.causal import base, guard
 from trainer.causal.sft import quiet
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.corpora.known import task_labels
-from trainer.metrics import best_f1_threshold, macro_f1
+from trainer.metrics import macro_f1, positive_f1
 from trainer.progress import Progress
 from trainer.records import Example, read_examples
 from trainer.supervised import Supervised, device_of, layered
@@ -191,16 +191,21 @@ def thresholds(scheme: Scheme, truth: np.ndarray, values: np.ndarray) -> tuple[f
         found = []
         for i in range(len(scheme.labels)):
             known = truth[:, i] >= 0
-            right = truth[known, i] == 1
-            found.append(best_f1_threshold(right, values[known, i]) if right.any() and not right.all() else 0.5)
+            right, p = truth[known, i] == 1, values[known, i]
+            flat = right.all() or not right.any()
+            found.append(0.5 if flat else _best(lambda t, right=right, p=p: positive_f1(right, p >= t)))
         return tuple(found)
     if len(scheme.labels) != 2 or not len(truth):
         return ()
-    grid = np.linspace(0.1, 0.9, 81)
-    scores = [macro_f1(truth, np.where(values[:, 0] >= t, 0, 1)) for t in grid]
-    best = max(scores)
-    # Of equals the one nearest to one half.
-    return (float(min((t for t, s in zip(grid, scores, strict=True) if s == best), key=lambda t: abs(t - 0.5))),)
+    return (_best(lambda t: macro_f1(truth, np.where(values[:, 0] >= t, 0, 1))),)
+
+
+def _best(figure: Callable[[float], float]) -> float:
+    """Return the threshold in [.1, .9] with the highest ``figure``; of equals the one nearest to one half."""
+    grid = np.linspace(0.1, 0.9, 81).tolist()
+    scores = [figure(threshold) for threshold in grid]
+    equals = [threshold for threshold, reached in zip(grid, scores, strict=True) if reached == max(scores)]
+    return round(min(equals, key=lambda threshold: abs(threshold - 0.5)), 4)
 
 
 def score(scheme: Scheme, truth: np.ndarray, values: np.ndarray, decided: np.ndarray) -> float:
