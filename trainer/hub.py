@@ -48,7 +48,12 @@ def _loaded(source: Source, name: str, paths: RunPaths) -> dict[str, Any]:
     local = Path(name).expanduser().is_dir()
     try:
         with _quiet(datasets), _offline(datasets, wanted=not paths.download):
-            found = datasets.load_dataset(str(Path(name).expanduser()) if local else name, source.config or None)
+            found = datasets.load_dataset(
+                str(Path(name).expanduser()) if local else name,
+                source.config or None,
+                # A copy of texts of one's own belongs to the run, not into a cache that outlives it.
+                cache_dir=str(paths.out / "hub-cache") if local else None,
+            )
     # What goes wrong in there has many types, from pyarrow's to httpx's; none of them names a text.
     except Exception as error:
         if local:

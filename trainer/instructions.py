@@ -101,7 +101,10 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
         "train_dropped": _kinds(report["dropped"]),
         "valid_in_a_test": dict(sorted(leaks["valid"].items())),
     }
-    report["skipped"] = {batch.name: batch.skipped for batch in batches if batch.skipped}
+    skipped: dict[str, Counter[str]] = defaultdict(Counter)
+    for batch in batches:
+        skipped[batch.name].update(batch.skipped)
+    report["skipped"] = {name: dict(sorted(counts.items())) for name, counts in skipped.items() if counts}
     report["cut_here"] = {batch.name: list(batch.cut) for batch in batches if batch.cut}
     outputs += _described(found, report, paths)
     report_path = paths.prepared / "report.json"

@@ -122,7 +122,7 @@ def _lines(path: Path, text: str) -> Iterator[Record]:
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = json.loads(line.rstrip("\n"))
         except json.JSONDecodeError as error:
             raise TrainerError(f"{path}, line {number}, column {error.colno}: not valid JSON ({error.msg})") from None
         except RecursionError:

@@ -19,12 +19,12 @@ def read(corpus: Corpus, found: Iterable[Record], task: str) -> Iterator[Example
     Commas are written ``_comma_`` in the published files.
     """
     for _, lines in groupby(found, key=lambda record: record.text("conv_id")):
-        conversation = list(lines)
+        conversation = sorted(lines, key=_place)
         first = conversation[0]
         teller = str(first.values.get("speaker_idx"))
         turns = [
             ("user" if str(r.values.get("speaker_idx")) == teller else "assistant", _plain(r.text("utterance")))
-            for r in sorted(conversation, key=_place)
+            for r in conversation
         ]
         if task == "reply":
             yield from readers.replies(corpus, first, turns)
