@@ -12,10 +12,12 @@ import argparse
 import hashlib
 import importlib
 import json
+import logging
 import os
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -286,6 +288,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     # Read when OpenMP starts, with the first stage: threads that spin while they wait cost a busy machine far more.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if argv is None:
+        _hush(online=arguments.download or arguments.command == "push")
     # Of several processes of one run (torchrun, accelerate launch) the first speaks and writes.
     silent = None if parallel.leads() else open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end
     progress = Progress(silent)
@@ -321,6 +325,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("quietpage-train: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
         return 130
     return 0
+
+
+def _hush(*, online: bool) -> None:
+    """Keep the libraries of a whole process from the network and from talk; before any of them is imported.
+
+    Some fetch more than they are asked for: bitsandbytes looks for kernels on the Hub as soon as it is imported.
+    """
+    if not online:
+        os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
 def run_stage(name: str, recipe: Recipe, paths: RunPaths, progress: Progress, *, fresh: bool = False) -> bool:

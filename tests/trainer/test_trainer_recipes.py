@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -188,6 +191,25 @@ def test_every_command_shows_an_example_and_the_shared_flags(command: str, capsy
     shown = told.split(f"quietpage-train {command} --recipe ")[1].split()[0]
     recipe = load_recipe(ROOT / shown)
     assert command not in cli.STAGES or recipe.kind in cli.STAGES[command].module
+
+
+@pytest.mark.parametrize(("more", "offline"), [([], "True"), (["--download"], "False")])
+def test_no_library_opens_a_connection_that_was_not_asked_for(more: list[str], offline: str, tmp_path: Path) -> None:
+    program = (
+        "import sys; from trainer import cli; assert cli.main() == 2;"
+        "from huggingface_hub import constants; print(constants.HF_HUB_OFFLINE)"
+    )
+    arguments = ["prepare", "--recipe", str(tmp_path / "none.toml"), *more]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == offline
 
 
 def _marked(path: Path) -> object:
