@@ -1,7 +1,8 @@
 """``quantize``: the F16 GGUF in fewer bits, then calibrated as it will be used.
 
 Calibration and thresholds are fitted on the quantised file, through the app's own engine, since
-quantisation and batching both move logits.
+quantisation and batching both move logits. A language model that reads no task of the contract is
+quantised only, and proves that it writes.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import numpy as np
 from journal_app.contract.manifest import HEADS_KEY, MANIFEST_KEY, Head, Manifest, heads_from_json, heads_to_json
 from journal_app.contract.tasks import TASKS
 from journal_app.inference.engine import ModelError
-from journal_app.inference.llama import LlamaReader, describe, quantize
+from journal_app.inference.llama import FILE_TYPES, LlamaReader, describe, quantize
+from journal_app.inference.writer import LlamaWriter
 from trainer import calibrate
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.corpora.files import Row, read_rows
@@ -37,13 +39,23 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
         raise TrainerError(f"no GGUF at {source}: run `quietpage-train gguf` first")
     raw = target.with_name(f"{recipe.name}-{recipe.quantize.type}.raw.gguf")
     draft = target.with_name(f"{recipe.name}-{recipe.quantize.type}.draft.gguf")
+    if recipe.quantize.type not in FILE_TYPES[1:]:
+        known = ", ".join(FILE_TYPES[1:])
+        raise TrainerError(f"quantize.type: {recipe.quantize.type} is no quantised type; known: {known}")
     try:
         quantize(source, raw, recipe.quantize.type.lower())
         progress.say(f"quantize: {source.stat().st_size / 1e6:.1f} MB -> {raw.stat().st_size / 1e6:.1f} MB")
-        manifest, notes = _calibrated(recipe, paths, progress, raw, draft)
-        rewrite(draft, target, {MANIFEST_KEY: manifest.to_json()})
-        with LlamaReader(target, threads=1):
-            pass
+        if describe(raw).manifest.tasks:
+            manifest, notes = _calibrated(recipe, paths, progress, raw, draft)
+            rewrite(draft, target, {MANIFEST_KEY: manifest.to_json()})
+            with LlamaReader(target, threads=1):
+                pass
+        else:
+            manifest = _described(recipe, paths, describe(raw).manifest, raw)
+            notes = {"tasks": {}, "thresholds": {}, "manifest": _rules(manifest)}
+            rewrite(raw, target, {MANIFEST_KEY: manifest.to_json()})
+            with LlamaWriter(target, threads=1, context=64):
+                pass
     except ModelError as error:
         raise TrainerError(f"quantize: {error}") from error
     finally:
@@ -78,15 +90,24 @@ def _calibrated(
             if chosen
         }
     manifest, bands = calibrate.set_thresholds(manifest, recipe.calibrate, diary, distressed)
-    sources = json.loads((paths.prepared / "report.json").read_text(encoding="utf-8"))["sources"]
-    manifest = replace(
+    manifest = _described(recipe, paths, manifest, draft)
+    return manifest, {"tasks": notes, "thresholds": bands, "manifest": _rules(manifest)}
+
+
+def _described(recipe: Recipe, paths: RunPaths, manifest: Manifest, path: Path) -> Manifest:
+    """Return ``manifest`` with what is known of the file at ``path`` and of the data it learned from."""
+    report = paths.prepared / "report.json"
+    try:
+        sources = json.loads(report.read_text(encoding="utf-8"))["sources"]
+    except (OSError, ValueError, KeyError) as error:
+        raise TrainerError(f"no usable {report}: run `quietpage-train prepare` first") from error
+    return replace(
         manifest,
         training_data=sources,
         licence=recipe.licence,
-        tensors_sha256=tensors_sha256(draft),
+        tensors_sha256=tensors_sha256(path),
         created=datetime.now(UTC).date().isoformat(),
     )
-    return manifest, {"tasks": notes, "thresholds": bands, "manifest": _rules(manifest)}
 
 
 def _rules(manifest: Manifest) -> dict[str, Any]:
