@@ -20,10 +20,11 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainer import parallel
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.progress import Progress, clock_text
 from trainer.sections import BaseShape
@@ -37,6 +38,8 @@ KNOBS = (
 )
 CUDA_GB = 0.7
 """CUDA's context with its libraries, and what fragments: 0.5-0.9 GB on cards of 2020-2024."""
+CPU_SLACK = 1.5
+"""On the CPU activations take this much more than they are: the C library gives little back (measured, 1.5-1.65)."""
 PROCESS_GB = 0.55
 """Python with torch and transformers, resident."""
 REFERENCE_GB = 10.0
@@ -201,6 +204,7 @@ def need(
     border = shape.width * (4 if fp32 else 2) * tokens
     # On the way back a recomputed layer holds its activations and about as much of gradients.
     activations = layers * border + 1.5 * layer if checkpointing else layers * layer
+    activations *= 1.0 if cuda else CPU_SLACK
     rows = min(rows_of_logits(shape.vocab), tokens)
     logits = rows * shape.vocab * (8 if fp32 else 10)
     unpacked = 2.0 * max(a * b for _, a, b in linear_shapes(shape, family)) if adapter.method == "qlora" else 0.0
@@ -242,6 +246,10 @@ def check(recipe: Recipe, folder: Path, device: torch.device, progress: Progress
     cuda = device.type == "cuda"
     room = _free(device)
     found = decide(recipe, shape_of(folder), room, cuda=cuda)
+    if parallel.sharded():
+        # Weights and what learns are spread; a process still works on whole activations.
+        spread = {name: value / parallel.world() for name, value in list(found.parts.items())[:2]}
+        found = replace(found, parts={**found.parts, **spread})
     where = "GPU memory" if cuda else "memory"
     progress.say(f"estimate: {headline(recipe, found, where)} ({room / 1e9:.1f} GB free)")
     if found.total > room:

@@ -25,6 +25,11 @@ def leads() -> bool:
     return rank() == 0
 
 
+def sharded() -> bool:
+    """Tell whether the weights are to be spread over the processes, as accelerate's FSDP configuration says."""
+    return world() > 1 and os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
+
+
 @contextlib.contextmanager
 def first() -> Iterator[None]:
     """Let the first process do the block before the others do it."""

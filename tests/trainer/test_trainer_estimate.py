@@ -173,16 +173,16 @@ def test_what_cannot_fit_is_refused_before_it_starts(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("method", ["full", pytest.param("lora", marks=pytest.mark.slow)])
 def test_memory_is_near_what_a_small_run_takes(tmp_path, method):
-    # 31 M weights at 2 x 512 tokens: what the run adds to the process must be told within a third.
+    # 31 M weights at 4 x 512 tokens: what the run adds to the process must be told within a quarter.
     process = small_base.python("-c", MEASURE, method, str(tmp_path))
     said, _ = process.communicate(timeout=250)
     assert process.returncode == 0, said[-2000:]
     measured, told = (float(part) for part in said.strip().splitlines()[-1].split())
-    assert told == pytest.approx(measured, rel=0.35)
+    assert told == pytest.approx(measured, rel=0.25)
 
 
 MEASURE = """
-import resource, sys, torch, io
+import sys, torch, io
 from pathlib import Path
 from transformers import LlamaConfig, LlamaForCausalLM
 from trainer import estimate
@@ -190,6 +190,10 @@ from trainer.config import Recipe
 from trainer.causal import base, packing
 from trainer.causal.shapes import Encoded
 from trainer.sections import AdapterConfig, BaseConfig, SftConfig
+# Not getrusage: its peak outlives exec, and would be that of the process that runs the tests.
+def status(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line.split()[1] for line in lines if line.startswith(name)))
 torch.manual_seed(0)
 method, folder = sys.argv[1], Path(sys.argv[2])
 # What is loaded on the way to a first step is the process, not the run.
@@ -200,7 +204,7 @@ config = LlamaConfig(hidden_size=512, intermediate_size=1536, num_hidden_layers=
 config.save_pretrained(folder)
 from trainer.causal.sft import CURVE
 from peft import get_peft_model
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+before = status("VmRSS:")
 adapter = AdapterConfig(method=method)
 kind = torch.float32 if method == "full" else torch.bfloat16
 model = LlamaForCausalLM(config).to(kind)
@@ -225,7 +229,7 @@ for _ in range(2):
     (loss / batch.weight).backward()
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+after = status("VmHWM:")
 print(after - before, told.total - told.parts["process"])
 """
 

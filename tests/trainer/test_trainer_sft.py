@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 from tests.trainer import small_base  # noqa: E402
 from trainer import cli  # noqa: E402
 from trainer.causal import base, guard, sft  # noqa: E402
-from trainer.causal.loop import rate, read_curve  # noqa: E402
+from trainer.causal.loop import rate, read_curve, shard  # noqa: E402
 from trainer.causal.packing import Learner, lay_out  # noqa: E402
 from trainer.config import RunPaths, TrainerError, load_recipe  # noqa: E402
 from trainer.progress import Progress  # noqa: E402
@@ -304,7 +304,46 @@ def test_two_processes_learn_as_one_with_doubled_accumulation(case, tmp_path, ti
     assert all(torch.allclose(ours[name], theirs[name], atol=1e-4) for name in ours)
 
 
-def load(case: Case) -> dict:
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_sharded_model_learns_the_same_and_goes_on_after_a_kill(case, tmp_path, tiny, monkeypatch, method):
+    settings = "epochs = 2\nbatch = 2\n"
+    adapter = f'method = "{method}"\nr = 4'
+    case.run(case.recipe(adapter, settings, accumulate=2))
+    two = Case(tmp_path / "two", tiny)
+    two.recipe(adapter, settings + "accumulate = 1\n")
+    small_base.finish_prepare(two.folder / "recipe.toml", two.paths)
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")  # as `accelerate launch --config_file docs/trainer/fsdp.yaml`
+    arguments = ("trainer.cli", "finetune", "--recipe", str(two.folder / "recipe.toml"), "--out", str(two.paths.out))
+    process = small_base.command(*arguments, torchrun=2)
+    said, _ = process.communicate(timeout=250)
+    assert process.returncode == 0, said[-2000:]
+    expected = [loss for _, loss in case.losses()]
+    assert [loss for _, loss in two.losses()] == pytest.approx(expected, abs=1e-4)
+    # As if it had been killed after the last but one checkpoint.
+    shutil.rmtree(two.checkpoints().path(two.checkpoints().steps()[-1]))
+    shutil.rmtree(two.paths.adapter)
+    process = small_base.command(*arguments, torchrun=2)
+    said, _ = process.communicate(timeout=250)
+    assert process.returncode == 0, said[-2000:]
+    assert "going on after step" in said
+    assert [loss for _, loss in two.losses()] == pytest.approx(expected, abs=1e-4)
+    name = "model.safetensors" if method == "full" else "adapter_model.safetensors"
+    ours, theirs = (load(c, name) for c in (case, two))
+    assert set(ours) == set(theirs)
+    assert all(torch.allclose(ours[name], theirs[name], atol=1e-4) for name in ours)
+
+
+def test_four_bits_cannot_be_sharded(case):
+    recipe = case.recipe('method = "qlora"')
+    model, attention = sft.prepare_model(
+        recipe, case.tiny, torch.device("cpu"), Progress(case.log), checkpointing=False
+    )
+    with pytest.raises(TrainerError, match="without FSDP"):
+        shard(Learner(model, attention), torch.device("cpu"), 1)
+
+
+def load(case: Case, name: str = "adapter_model.safetensors") -> dict:
     from safetensors.torch import load_file
 
-    return load_file(str(case.paths.adapter / "adapter_model.safetensors"))
+    return load_file(str(case.paths.adapter / name))

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trainer import parallel
 from trainer.causal import guard
 from trainer.causal.packing import Batch, Learner, Plan, batches, bins, lay_out, weight_of
 from trainer.causal.shapes import Encoded
@@ -71,6 +72,23 @@ def optimizer_for(model: torch.nn.Module, sft: SftConfig, device: torch.device, 
         }
         return kinds[sft.optimizer](groups, lr=sft.lr)
     return torch.optim.AdamW(groups, lr=sft.lr, fused=True)
+
+
+def shard(learner: Learner, device: torch.device, world: int) -> None:
+    """Spread weights, gradients and optimiser over all processes (FSDP2), block by block, in place.
+
+    Raises :class:`TrainerError` for 4-bit weights, which cannot be cut.
+    """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    if any(weight.dtype == torch.uint8 for weight in learner.parameters()):
+        raise TrainerError('4-bit weights cannot be sharded; run qlora without FSDP, or set adapter.method = "lora"')
+    mesh = init_device_mesh(device.type, (world,))
+    base = learner.base
+    for block in getattr(base, base.base_model_prefix).layers:
+        fully_shard(block, mesh=mesh)
+    fully_shard(learner, mesh=mesh)
 
 
 @dataclass(slots=True)
@@ -130,14 +148,11 @@ class Loop:
             seed=seed,
         )
         self._bare = learner
-        optimizer = optimizer_for(learner, sft, self.device, progress)
-        self._sharded = bool(getattr(accelerator, "is_fsdp2", False))
+        self._sharded = parallel.sharded()
         if self._sharded:
-            learner.whole = False
-            self.model, wrapped = accelerator.prepare(learner, optimizer)
-            self._optimizer = wrapped.optimizer
-        else:
-            self.model, self._optimizer = accelerator.prepare(learner), optimizer
+            shard(learner, self.device, self.world)
+        self.model = learner if self._sharded else accelerator.prepare(learner)
+        self._optimizer = optimizer_for(learner, sft, self.device, progress)
         self._scaler = torch.amp.GradScaler(self.device.type) if sft.precision == "fp16" else None
         self.state = State()
         hard = {name: getattr(sft, name) for name in ("sequence", "packing", "completion_only", "shape", "optimizer")}
@@ -227,7 +242,7 @@ class Loop:
 
     def _unsynced(self, unsynced: bool) -> contextlib.AbstractContextManager[object]:
         """Keep gradients on this process until the last pass of a step."""
-        if unsynced and self.world > 1:
+        if unsynced and self.world > 1 and not self._sharded:
             return self.accelerator.no_sync(self.model)
         return contextlib.nullcontext()
 
@@ -290,7 +305,7 @@ class Loop:
                 loss.backward()
                 self._bare.zero_grad(set_to_none=True)
 
-            if not self._sharded:
+            if not self._sharded:  # there every pass needs every process
                 wanted = probe_threads(work, cores)
         self.state.threads = wanted or cores
         torch.set_num_threads(self.state.threads)

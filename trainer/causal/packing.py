@@ -371,15 +371,14 @@ class _HeadLoss(torch.autograd.Function):
         return (*found, None, None, None)
 
 
-def head_loss(head: Any, states: Tensor, targets: Tensor, weights: Tensor, *, whole: bool = True) -> Tensor:
+def head_loss(head: Any, states: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """Return the weighted sum of cross-entropies in nats of ``head(states)`` against ``targets``.
 
-    Never holds more than ``LOGITS`` logits. ``whole`` says that the head's weight is all here: a
-    sharded one is asked through its module.
+    Never holds more than ``LOGITS`` logits.
     """
     if len(states) == 0:
         return states.sum() * 0.0
-    if whole and type(head) is torch.nn.Linear and head.bias is None:
+    if type(head) is torch.nn.Linear and head.bias is None:
         kind = torch.get_autocast_dtype(states.device.type) if torch.is_autocast_enabled(states.device.type) else None
         with torch.autocast(states.device.type, enabled=False):
             return _HeadLoss.apply(states, head.weight, targets, weights, kind or states.dtype)  # type: ignore[return-value]
@@ -418,11 +417,15 @@ class Learner(torch.nn.Module):
         super().__init__()
         self.model = model
         self.attention = attention
-        self.whole = True
+
+    @property
+    def base(self) -> Any:
+        """The model of transformers, without what PEFT puts around it."""
+        return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
 
     def states(self, batch: Batch) -> tuple[Tensor, Any]:
         """Return the last hidden states [tokens, width] of ``batch`` and the output layer that makes logits of them."""
-        base = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        base = self.base
         body, head = getattr(base, base.base_model_prefix), base.get_output_embeddings()
         states = body(
             input_ids=batch.ids,
@@ -436,7 +439,7 @@ class Learner(torch.nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Return the summed loss of ``batch``, a scalar in nats."""
         states, head = self.states(batch)
-        total = head_loss(head, states[batch.spots], batch.targets, batch.weights, whole=self.whole)
+        total = head_loss(head, states[batch.spots], batch.targets, batch.weights)
         for rows, choices, targets in batch.asked:
             total = total + label_loss(head, states[rows], choices, targets)
         return total

@@ -55,7 +55,9 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     needed = estimate.check(recipe, folder, device, progress)
     torch.manual_seed(recipe.seed)
     with quiet():
-        model, attention = prepare_model(recipe, folder, device, progress, checkpointing=needed.checkpointing)
+        # A sharded model is cut on the CPU: no GPU has room for all of it.
+        place = torch.device("cpu") if parallel.sharded() else device
+        model, attention = prepare_model(recipe, folder, place, progress, checkpointing=needed.checkpointing)
     checkpoints = guard.Checkpoints(paths.checkpoints / "finetune", sft.keep)
     identity = {
         "base": base.weights_sha256(folder),
@@ -202,9 +204,6 @@ def _accelerator(wanted: str) -> Any:
     from accelerate import Accelerator
 
     cpu = choose_device(wanted).type == "cpu"
-    if cpu and parallel.world() == 1:
-        # Left over from a run on several processes, it would look for the others.
-        os.environ.pop("ACCELERATE_USE_FSDP", None)
     return Accelerator(mixed_precision="no", cpu=cpu)
 
 
