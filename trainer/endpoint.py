@@ -304,8 +304,8 @@ def _bounded(httpx: Any, whole: float) -> httpx2.BaseTransport:
     class Bounded(httpx.HTTPTransport):
         def handle_request(self, request: Any) -> Any:
             # The client adds what computer this is; nobody asked it to.
-            for name in [name for name in request.headers if name.lower().startswith("x-stainless")]:
-                del request.headers[name]
+            for name in ("os", "arch", "runtime", "runtime-version", "lang", "package-version"):
+                request.headers.pop(f"x-stainless-{name}", None)
             response = super().handle_request(request)
             if int(response.headers.get("content-length", "0") or 0) > MOST_BYTES:
                 response.close()
