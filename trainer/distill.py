@@ -462,7 +462,7 @@ def _causal(
             if not mine and config.temperature == 1.0:
                 return super().forward(batch)
             states, head = self.states(batch)
-            total = packing.head_loss(head, states[batch.spots], batch.targets, batch.weights, whole=self.whole)
+            total = packing.head_loss(head, states[batch.spots], batch.targets, batch.weights)
             for rows, choices, targets in batch.asked:
                 # Labels of 1, 0 and -1 among a teacher's probabilities were not softened.
                 labelled = (targets == targets.round()).all(1, keepdim=True)
