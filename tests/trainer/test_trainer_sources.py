@@ -370,8 +370,8 @@ def test_a_data_set_in_a_folder_is_read_by_the_hubs_library(tmp_path: Path, monk
         load(folder, tmp_path, kind="hub", **MOODS, splits={"train": "train", "valid": "dev"})
     with pytest.raises(TrainerError, match=r"set \(train\), row 1: no column 'x'"):
         load(folder, tmp_path, kind="hub", **{**MOODS, "map": {"text": "x", "label": "mood"}})
+    (tmp_path / "nothing").mkdir()
     with pytest.raises(TrainerError, match=r"holds no data set that can be read"):
-        (tmp_path / "nothing").mkdir()
         load(tmp_path / "nothing", tmp_path, kind="hub", **MOODS)
 
 
@@ -649,6 +649,7 @@ def test_weak_labels_are_trained_on_and_never_judged_by(tmp_path: Path) -> None:
 
 
 @pytest.mark.corpora
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(IN_THE_FOLDER))
 def test_every_set_of_the_data_folder_has_the_rows_of_its_index(name: str, corpora: Path) -> None:
     (line,) = [
@@ -674,7 +675,7 @@ def test_every_set_of_the_data_folder_has_the_rows_of_its_index(name: str, corpo
                 # One for a record, but for pairs (each worse reply) and long prose (its pieces).
                 assert len(made) >= count if task in ("preference", "text") else len(made) == count
             skipped = len(made) - len(examples)
-            assert skipped <= (0.5 if name == "epitome" else 0.25 if name == "annomi" else 0.001) * count
+            assert skipped <= (0.5 if name == "epitome" else 0.3 if name == "annomi" else 0.001) * count
 
 
 def test_a_huge_table_is_read_row_by_row(tmp_path: Path) -> None:
