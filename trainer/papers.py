@@ -11,6 +11,7 @@ A file is read once: its pages are kept under ``papers/`` in the run's folder by
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import logging
@@ -105,12 +106,13 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress, options: argparse.N
     library = Library.read(options.folder, paths.out / "papers", progress)
     if not options.ask:
         return StageResult((library.listing,), {"papers": len(library.papers), "passages": library.passages})
-    writer = None
     if options.gguf:
         from trainer.endpoint import GgufWriter
 
-        writer = GgufWriter(options.gguf)
-    answer = library.ask(options.ask, writer, seed=recipe.seed)
+        with contextlib.closing(GgufWriter(options.gguf)) as writer:
+            answer = library.ask(options.ask, writer, seed=recipe.seed)
+    else:
+        answer = library.ask(options.ask, seed=recipe.seed)
     print(shown(answer))
     return StageResult((library.listing,), {"citations": len(answer.citations), "dropped": answer.dropped})
 
