@@ -226,6 +226,12 @@ TOOLS: dict[str, Tool] = {
         ' --folder papers/ --ask "What helps sleep?"',
         "trainer/recipes/qwen2.5-7b-papers.toml",
     ),
+    "sweep": Tool(
+        "quantise to every type and measure what each costs: KL divergence, flips, loss, size, speed",
+        "trainer.sweep",
+        options.sweep,
+        " --types Q8_0 Q4_K_M",
+    ),
     "push": Tool("upload the packaged model to the Hub", "trainer.push", options.push, " --repo you/your-model"),
 }
 

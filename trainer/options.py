@@ -59,6 +59,15 @@ def papers(command: argparse.ArgumentParser) -> None:
     command.add_argument("--gguf", type=Path, metavar="FILE", help="model that words the answer")
 
 
+def sweep(command: argparse.ArgumentParser) -> None:
+    """Add what ``sweep`` takes."""
+    command.add_argument("--types", nargs="+", metavar="TYPE", help="file types, e.g. Q8_0 Q4_K_M (default: all)")
+    command.add_argument(
+        "--tokens", type=int, default=4096, metavar="N", help="held-out tokens to compare on (default: 4096)"
+    )
+    command.add_argument("--rows", type=int, default=200, metavar="N", help="most test rows a task (default: 200)")
+
+
 def push(command: argparse.ArgumentParser) -> None:
     """Add what ``push`` takes."""
     command.add_argument("--repo", required=True, metavar="OWNER/NAME", help="repository on the Hub")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import codecs
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ import numpy as np
 
 from journal_app.contract import prompts
 from journal_app.contract.manifest import MANIFEST_KEY, Manifest
-from journal_app.contract.prompts import Template
+from journal_app.contract.prompts import Segment, Template
 from journal_app.inference.engine import ModelCancelled, ModelError
 from journal_app.inference.llama import default_threads
 from journal_app.inference.native import CONTROL, AbortFlag, Batch, Context, Model, Sampler
@@ -121,14 +122,33 @@ class LlamaWriter:
         Raises :class:`ModelCancelled` after :meth:`cancel` or when a newer call began, :class:`ModelError` for
         messages in no order that a template knows.
         """
-        room = max(_LEAST_ROOM, min(max_tokens, self.context // 2))
         try:
-            ids = self._prompt(messages, self.context - room)
+            ids = self._prompt(messages, self._limit(max_tokens))
         except ValueError as error:
             raise ModelError(str(error)) from None
-        stops = tuple(filter(None, (*stop, *_MORE_STOPS.get(self.template.name, ()))))
         draw = {"temperature": temperature, "top_p": top_p, "repeat_penalty": repeat_penalty, "seed": seed}
-        return self._held_back(self._pieces(self._begin(), ids, draw, max_tokens), stops)
+        return self._stream(ids, max_tokens, draw, stop)
+
+    def reflect(
+        self,
+        entry: str,
+        *,
+        max_tokens: int = 120,
+        temperature: float = 0.7,
+        top_p: float = 0.9,
+        repeat_penalty: float = 1.1,
+        seed: int = 0,
+    ) -> Iterator[str]:
+        """Yield a reflection on ``entry`` as the contract asks for one; otherwise as :meth:`chat`."""
+        *head, text, end = prompts.prefix(entry, self.template)
+        ids = self._fitted(
+            self._ids(head),
+            self._ids([text]),
+            self._ids([end, *prompts.reflection(self.template)]),
+            self._limit(max_tokens),
+        )
+        draw = {"temperature": temperature, "top_p": top_p, "repeat_penalty": repeat_penalty, "seed": seed}
+        return self._stream(ids, max_tokens, draw, ())
 
     def prompt_ids(self, messages: Sequence[tuple[str, str]]) -> list[int]:
         """Return the ids after which the reply to ``messages`` comes; raise ``ValueError`` as ``conversation`` does."""
@@ -191,6 +211,23 @@ class LlamaWriter:
             finally:
                 self._wipe()
 
+    def pace(self, count: int = 32) -> float:
+        """Return how many tokens a second it writes, measured over ``count`` of them, whatever they say."""
+        ids = self._start_ids() or [0]
+        sampler = Sampler(self._model, temperature=0.0, top_p=1.0, repeat_penalty=1.0, seed=0)
+        with self._lock:
+            self._clear_for_call()
+            context = self._check_job(self._job)
+            try:
+                self._decode(ids, 0)
+                began = time.perf_counter()
+                for position in range(len(ids), min(len(ids) + count, self.context)):
+                    self._decode([sampler.draw(context)], position)
+                return (position + 1 - len(ids)) / (time.perf_counter() - began)
+            finally:
+                sampler.close()
+                self._wipe()
+
     def cancel(self) -> None:
         """Stop the reply or the call in progress, from any thread; harmless when there is none."""
         self._flag.set()
@@ -250,17 +287,24 @@ class LlamaWriter:
         ids = self._model.tokenise(part, True) if part else []
         return {i for i in ids if lib.llama_vocab_get_attr(self._model.vocab, i) & CONTROL}
 
+    def _limit(self, max_tokens: int) -> int:
+        """Return how many tokens may stand before a reply of at most ``max_tokens``."""
+        return self.context - max(_LEAST_ROOM, min(max_tokens, self.context // 2))
+
+    def _ids(self, segments: Sequence[Segment]) -> list[int]:
+        return prompts.encode(segments, self._open().tokenise)
+
     def _prompt(self, messages: Sequence[tuple[str, str]], limit: int) -> list[int]:
-        tokenise = self._open().tokenise
         kept = list(messages)
         first = 1 if kept and kept[0][0] == "system" else 0
         while True:
             head, last, tail = prompts.conversation(kept, self.template)
-            before, entry, after = (prompts.encode(part, tokenise) for part in (head, [last], tail))
-            before = self._opening(before)
+            before, entry, after = self._opening(self._ids(head)), self._ids([last]), self._ids(tail)
             if len(before) + len(entry) + len(after) <= limit or len(kept) == first + 1:
-                break
+                return self._fitted(before, entry, after, limit)
             del kept[first]
+
+    def _fitted(self, before: list[int], entry: list[int], after: list[int], limit: int) -> list[int]:
         room = limit - len(before) - len(after)
         if room < min(_LEAST_ROOM, len(entry)):
             raise ModelError("the model's window leaves no room for the text beside its instruction")
@@ -297,6 +341,10 @@ class LlamaWriter:
         if self._context is None or job != self._job:
             raise ModelCancelled("the reply was ended by a newer call")
         return self._context
+
+    def _stream(self, ids: list[int], most: int, draw: dict[str, Any], stop: Sequence[str]) -> Iterator[str]:
+        stops = tuple(filter(None, (*stop, *_MORE_STOPS.get(self.template.name, ()))))
+        return self._held_back(self._pieces(self._begin(), ids, draw, most), stops)
 
     def _pieces(self, job: int, ids: list[int], draw: dict[str, Any], most: int) -> Iterator[str]:
         """Yield text as it is drawn. The lock is held for a step, not while the caller looks at a piece."""

@@ -21,6 +21,7 @@ import torch
 from safetensors import safe_open
 
 from journal_app.contract.manifest import MANIFEST_KEY, Manifest
+from journal_app.contract.prompts import TEMPLATES
 from journal_app.contract.tasks import TASKS
 from trainer.causal import lora_gguf
 from trainer.causal.vocabulary import read_vocabulary
@@ -48,6 +49,7 @@ _ARCH = {
 }
 _GEMMA_PATTERN = 6
 """llama.cpp takes every sixth layer of Gemma 3 for a full one, whatever the file says."""
+_GEMMA_LOCAL = 10_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def open_source(folder: Path) -> Source:
     if arch is None or raw.get("auto_map"):
         known = ", ".join(sorted(set(ARCHITECTURES.values())))
         raise TrainerError(f"no conversion for {names[0] or 'a model of no stated architecture'}; known: {known}")
-    config = raw | raw.get("text_config", {})
+    config = _filled(folder)
     files: dict[str, Path] = {}
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(path, framework="pt") as reader:
@@ -109,6 +111,18 @@ def open_source(folder: Path) -> Source:
         if missing:
             raise TrainerError(f"{folder} lacks {len(missing)} tensors, {min(missing)} among them: a part is missing")
     return Source(folder, config, arch, files)
+
+
+def _filled(folder: Path) -> dict[str, Any]:
+    """Return the text model's configuration with what a file leaves to its family's defaults."""
+    from transformers import AutoConfig
+
+    try:
+        found = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainerError(f"the config.json in {folder} does not fit its family") from error
+    config = found.get_text_config()
+    return config.to_dict() | {"tie_word_embeddings": bool(config.tie_word_embeddings)}
 
 
 def write_gguf(
@@ -136,7 +150,7 @@ def write_gguf(
     vocabulary = read_vocabulary(folder, rows)
     part = target.with_name(target.name + ".part")
     writer = gguf.GGUFWriter(str(part), source.arch)
-    writer.add_name(name)
+    writer.add_name(vocabulary.model_name(name))
     writer.add_type(gguf.GGUFType.MODEL)
     if licence:
         writer.add_license(licence)
@@ -154,12 +168,17 @@ def write_gguf(
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
         for item in tensors:
-            dtype = np.float16 if precision == "f16" and item.matrix else np.float32
-            writer.write_tensor_data(np.ascontiguousarray(item.read(), dtype=dtype))
+            values = item.read(torch.float16 if precision == "f16" and item.matrix else torch.float32)
+            if not _finite(values):
+                raise TrainerError(f"gguf: {item.name} holds values that are no numbers in {precision}")
+            writer.write_tensor_data(values)
         writer.close()
     except OSError as error:
         part.unlink(missing_ok=True)
         raise TrainerError(f"gguf: the file could not be written: {error.strerror}") from error
+    except TrainerError:
+        part.unlink(missing_ok=True)
+        raise
     part.replace(target)
 
 
@@ -180,14 +199,18 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
 
 
 def manifest_of(recipe: Recipe) -> Manifest:
-    """Return what the file says of itself before calibration; it reads tasks only if it was asked them in training."""
-    asked = recipe.data.tasks if recipe.sft.shape == "contract" else ()
+    """Return what the file says of itself before calibration; it reads tasks only if it was asked them in training.
+
+    Its template is the one that it was tuned in, whatever its base once wrote.
+    """
+    shape = recipe.sft.shape
+    asked = recipe.data.tasks if shape == "contract" else ()
     return Manifest(
         name=recipe.name,
         kind="decoder",
         tasks={task: TASKS[task].labels for task in asked},
         languages=recipe.languages,
-        template=recipe.base.template,
+        template=shape if shape in TEMPLATES else recipe.base.template,
         max_tokens=recipe.max_tokens,
         licence=recipe.licence,
         created=datetime.now(UTC).date().isoformat(),
@@ -227,6 +250,12 @@ def _add_sizes(writer: gguf.GGUFWriter, source: Source, rows: int) -> None:
     if source.arch == "gemma3":
         if config.get("final_logit_softcapping"):
             writer.add_final_logit_softcapping(float(config["final_logit_softcapping"]))
+        if int(config["query_pre_attn_scalar"]) != source.head_dim:
+            raise TrainerError("gguf: this Gemma 3 scales its attention otherwise than by the width of a head")
+        local = dict(config.get("rope_parameters") or {}).get("sliding_attention", {})
+        theta = float(local.get("rope_theta") or config.get("rope_local_base_freq") or _GEMMA_LOCAL)
+        if theta != _GEMMA_LOCAL or local.get("rope_type", "default") != "default":
+            raise TrainerError("gguf: llama.cpp wants rotary positions of base 10,000 in Gemma 3's local layers")
         types = list(config.get("layer_types") or ())
         expected = [
             "full_attention" if (i + 1) % _GEMMA_PATTERN == 0 else "sliding_attention" for i in range(len(types))
@@ -239,7 +268,8 @@ def _add_sizes(writer: gguf.GGUFWriter, source: Source, rows: int) -> None:
 class _Tensor:
     name: str
     shape: tuple[int, ...]
-    read: Callable[[], np.ndarray]
+    read: Callable[[torch.dtype], np.ndarray]
+    """Returns the values in that type; a large matrix is in memory once, in the type that is written."""
 
     @property
     def count(self) -> int:
@@ -258,27 +288,34 @@ def _tensors(source: Source) -> Iterator[_Tensor]:
     for name in sorted(source.files):
         if name.endswith("rotary_emb.inv_freq") or (tied and name == "lm_head.weight"):
             continue
-        if name.startswith(("vision_tower.", "multi_modal_projector.")):
+        if any(part in name for part in ("vision_tower.", "multi_modal_projector.")):
+            # Gemma's eyes: what reads a journal needs none.
             continue
-        plain = name.removeprefix("language_model.")
+        plain = name.replace("language_model.model.", "model.").replace("model.language_model.", "model.")
         target = names.get_name(plain, try_suffixes=(".weight", ".bias"))
         if target is None:
             raise TrainerError(f"gguf: the tensor {name} has no place in a GGUF of the family {source.arch}")
         with safe_open(source.files[name], framework="pt") as reader:
             shape = tuple(reader.get_slice(name).get_shape())
-        yield _Tensor(target, shape, lambda name=name, target=target: _values(source, name, target))
+        yield _Tensor(target, shape, lambda dtype, name=name, target=target: _values(source, name, target, dtype))
 
 
-def _values(source: Source, name: str, target: str) -> np.ndarray:
+def _finite(values: np.ndarray) -> bool:
+    """Tell whether all are numbers, looking at some rows at a time to need no second matrix."""
+    step = max(1, 2**22 // max(1, values[0].size))
+    return all(bool(np.isfinite(values[start : start + step]).all()) for start in range(0, len(values), step))
+
+
+def _values(source: Source, name: str, target: str, dtype: torch.dtype) -> np.ndarray:
     with safe_open(source.files[name], framework="pt") as reader:
-        values = reader.get_tensor(name).to(torch.float32).numpy()
+        values = reader.get_tensor(name).to(dtype).contiguous().numpy()
     if source.arch == "llama" and ".attn_q." in target:
-        return permute_rows(values, int(source.config["num_attention_heads"]))
+        return np.ascontiguousarray(permute_rows(values, int(source.config["num_attention_heads"])))
     if source.arch == "llama" and ".attn_k." in target:
-        return permute_rows(values, source.kv_heads)
+        return np.ascontiguousarray(permute_rows(values, source.kv_heads))
     if source.arch == "gemma3" and target.endswith("norm.weight"):
         # Gemma keeps a norm's weight less one.
-        return values + 1
+        return values + np.float32(1)
     return values
 
 
@@ -291,11 +328,11 @@ def _rope_tensors(source: Source) -> Iterator[_Tensor]:
     rope = source.rope
     if rope["rope_type"] == "llama3":
         factors = llama3_factors(rope, source.head_dim)
-        yield _Tensor("rope_freqs.weight", factors.shape, lambda: factors)
+        yield _Tensor("rope_freqs.weight", factors.shape, lambda _: factors)
     elif rope["rope_type"] == "longrope":
         for name, key in (("rope_factors_long.weight", "long_factor"), ("rope_factors_short.weight", "short_factor")):
             values = np.asarray(rope[key], dtype=np.float32)
-            yield _Tensor(name, values.shape, lambda values=values: values)
+            yield _Tensor(name, values.shape, lambda _, values=values: values)
 
 
 def llama3_factors(rope: Mapping[str, Any], head_dim: int) -> np.ndarray:
