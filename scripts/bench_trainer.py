@@ -460,7 +460,7 @@ def bench_gpu() -> dict[str, Any]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=256, help="examples that both learn (default: 256)")
+    parser.add_argument("--rows", type=int, default=128, help="examples that both learn (default: 128)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each (default: 3)")
     parser.add_argument("--sequence", type=int, default=1024, help="longest example, tokens")
     parser.add_argument("--threads", type=int, default=0, help="of both; 0: each chooses as it does by default")

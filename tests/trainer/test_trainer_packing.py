@@ -274,6 +274,10 @@ def test_what_is_too_long_loses_its_oldest_turns_then_the_left_of_the_input(toke
         assert short.ids[short.start :] == long.ids[long.start :]
         assert "frost<|im_end|>" in text
         assert "turn number 0" not in text
+    wordy = encode(Example("reply", "made", "fog " * 300, "rain " * 300), "template", prompts.CHATML, tokenizer, 100)
+    assert len(wordy.ids) == 100
+    assert wordy.start >= 25, "a quarter stays for the text"
+    assert wordy.ids[-1] != tokenizer.eos_token_id, "an answer that is cut has no end"
     with pytest.raises(TrainerError, match="leaves no room"):
         encode(Example("emotion", "made", "fog", label="joy"), "contract", prompts.CHATML, tokenizer, 20)
 

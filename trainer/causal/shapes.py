@@ -50,14 +50,17 @@ class Encoded:
 def encode(example: Example, shape: str, template: Template, tokenizer: Any, limit: int) -> Encoded:
     """Return ``example`` in ``shape`` with at most ``limit`` ids.
 
-    What is too long loses its oldest turns first, then the left of the input, then the right of the
-    answer. Raises :class:`TrainerError` where the shape does not fit the tokenizer or the limit.
+    What is too long loses its oldest turns first, then the left of the input, of which a quarter of the limit
+    stays, and then the right of the answer. Raises :class:`TrainerError` where the shape does not fit the
+    tokenizer or the limit.
     """
     tokenise = tokeniser(tokenizer)
     task = _contract_task(example, shape)
     if task is None:
         answer = tokenise(_answer(example, shape, template), False) + [_end(shape, template, tokenizer)]
-        answer = answer[: max(2, limit // 2)] if len(answer) > limit - 8 else answer
+        least = _least(example, shape, template, tokenise, limit)
+        # An answer that is cut has no end: the model is not to learn to stop in the middle.
+        answer = answer[: max(2, limit - least)]
         ids = _prompt(example, shape, template, tokenise, limit - len(answer))
         return Encoded(ids + answer, len(ids))
     choices = label_ids(tokenizer, task)
@@ -254,3 +257,12 @@ def _prompt(
     if room < min(1, len(entry)):
         raise TrainerError(f"sft.sequence leaves no room for the text beside its instruction ({limit} tokens)")
     return head + entry[max(0, len(entry) - room) :] + tail
+
+
+def _least(
+    example: Example, shape: str, template: Template, tokenise: Callable[[str, bool], list[int]], limit: int
+) -> int:
+    """Return how many ids a prompt needs at least: without earlier turns, and a quarter of ``limit`` for the input."""
+    short = replace(example, turns=()) if example.turns else example
+    head, entry, tail = (len(prompts.encode(part, tokenise)) for part in segments(short, shape, template))
+    return head + tail + min(entry, limit // 4)
