@@ -26,7 +26,8 @@ TOP = 12
 DPI = 150
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _HANGUL = re.compile(r"[ㄱ-ㆎ가-힣]")
-_FONTS = ("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo")
+_FONTS = ("NotoSansCJK-Regular", "NotoSansKR-Regular", "NotoSansKR", "NanumGothic", "malgun", "AppleSDGothicNeo")
+"""Files of fonts with Korean letters, without their endings; the first that is here is taken."""
 
 
 def balance(examples: Iterable[Example]) -> dict[str, dict[str, int]]:
@@ -122,7 +123,7 @@ def plot_balance(task: str, counts: Mapping[str, Mapping[str, int]], path: Path)
         axes.invert_yaxis()
         axes.set(title=f"{task}: rows of each label", xlabel="rows", ylabel="label")
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-        axes.margins(x=0.1)
+        axes.margins(x=0.1, y=0.4 / (len(labels) + 1))
 
     return _drawn(size, labels, draw, path)
 
@@ -137,7 +138,8 @@ def plot_words(task: str, found: Mapping[str, Sequence[tuple[str, float, int]]],
     size = (max(7.0, 3.1 * across), 2.6 * down + 0.8)
 
     def draw(figure: Any) -> None:
-        figure.suptitle(f"{task}: words that tell a label from the others (in at least {MIN_ROWS} rows)")
+        title = f"{task}: words that tell a label from the others (in at least {MIN_ROWS} rows)"
+        figure.suptitle(title, y=1 - 0.25 / size[1], va="center")
         figure.subplots_adjust(
             left=1.0 / size[0],
             right=0.98,
@@ -165,12 +167,13 @@ def _drawn(size: tuple[float, float], texts: Iterable[str], draw: Callable[[Any]
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.font_manager import fontManager
 
-    there = {font.name for font in fontManager.ttflist}
-    families = ["DejaVu Sans", *(name for name in _FONTS if name in there)]
-    if len(families) == 1 and any(_HANGUL.search(text) for text in texts):
-        return None
+    families = ["DejaVu Sans"]
+    if any(_HANGUL.search(text) for text in texts):
+        korean = _korean_font()
+        if not korean:
+            return None
+        families.append(korean)
     path.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context({"font.family": families}):
         figure = Figure(figsize=size)
@@ -179,3 +182,18 @@ def _drawn(size: tuple[float, float], texts: Iterable[str], draw: Callable[[Any]
         # Without the program's version the same data gives the same bytes.
         figure.savefig(path, dpi=DPI, metadata={"Software": None})
     return path
+
+
+def _korean_font() -> str:
+    """Return the name of a font with Korean letters, or an empty string.
+
+    The folders of fonts are looked through: matplotlib's own list is made once and misses what was installed later.
+    """
+    from matplotlib import font_manager
+
+    here = {Path(found).stem: found for found in font_manager.findSystemFonts()}
+    for stem in _FONTS:
+        if stem in here:
+            font_manager.fontManager.addfont(here[stem])
+            return str(font_manager.FontProperties(fname=here[stem]).get_name())
+    return ""

@@ -361,10 +361,13 @@ def test_a_row_speaks_against_a_label_only_where_that_is_known() -> None:
 
 def test_korean_words_are_drawn_where_there_is_a_font_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = {"기쁨": [("오늘", 3.0, 20)]}
+    made = describe.plot_words("kote", words, tmp_path / "a.png")
+    if made is not None:
+        assert made.read_bytes().startswith(b"\x89PNG")
     monkeypatch.setattr(describe, "_FONTS", ())
-    assert describe.plot_words("kote", words, tmp_path / "a.png") is None
-    monkeypatch.setattr(describe, "_HANGUL", describe.re.compile("no such"))
-    made = describe.plot_words("kote", {"joy": [("today", 3.0, 20)]}, tmp_path / "b.png")
-    assert made is not None
-    assert made.read_bytes().startswith(b"\x89PNG")
-    assert describe.plot_words("kote", {"joy": []}, tmp_path / "c.png") is None
+    assert describe.plot_words("kote", words, tmp_path / "b.png") is None
+    assert describe.plot_balance("kote", {"train": {"기쁨": 1}}, tmp_path / "c.png") is None
+    plain = describe.plot_words("kote", {"joy": [("today", 3.0, 20)]}, tmp_path / "d.png")
+    assert plain is not None
+    assert plain.read_bytes().startswith(b"\x89PNG")
+    assert describe.plot_words("kote", {"joy": []}, tmp_path / "e.png") is None

@@ -387,10 +387,23 @@ def test_numbers_of_class_labels_become_names(tmp_path: Path) -> None:
     assert {e.input: e.label for e in everything(loaded)}[f"{LINES[0]} 1"] == "joy"
 
 
+def test_what_was_fetched_before_is_read_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets")
+    folder = tmp_path / "set"
+    folder.mkdir()
+    write_csv(folder / "train.csv", moods(20))
+    datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+    # The library's own cache, as it lies after the set someone/set was fetched from the Hub.
+    (tmp_path / "cache" / "set").rename(tmp_path / "cache" / "someone___set")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    forbid_connections(monkeypatch)
+    loaded = sources.load(Source("mine", "hub", "someone/set", task="stress", **MOODS), RunPaths(tmp_path / "run"), 0)
+    assert len(everything(loaded)) == 20
+
+
 def test_nothing_is_fetched_unless_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("datasets")
     forbid_connections(monkeypatch)
-    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
     with pytest.raises(
         TrainerError, match=r"sources\.amod: Amod/.* is not in the cache of this computer; add --download"
     ):
