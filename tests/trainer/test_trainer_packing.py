@@ -263,6 +263,21 @@ def test_published_shapes_read_as_published(tokenizer):
     )
 
 
+@pytest.mark.parametrize("name", sorted(prompts.TEMPLATES))
+def test_a_conversation_is_trained_as_it_is_written_in_use(name):
+    template = prompts.TEMPLATES[name]
+    turns = (("user", "Fog again."), ("assistant", "For long?"))
+    for system in ("", "Be kind."):
+        example = Example("reply", "made", "All day.", "It will lift.", system=system, turns=turns)
+        messages = [*([("system", system)] if system else []), *turns, ("user", "All day.")]
+        head, last, tail = prompts.conversation(messages, template)
+        ours = [[part for part in group if part.text] for group in shapes.segments(example, "template", template)]
+        theirs = [[part for part in group if part.text] for group in (head, [last], tail)]
+        if name == "alpaca" and not system:
+            continue  # an instruction alone is one there; what was said before has no place in it
+        assert ours == theirs
+
+
 def test_what_is_too_long_loses_its_oldest_turns_then_the_left_of_the_input(tokenizer):
     turns = tuple((("user", "assistant")[i % 2], f"turn number {i}") for i in range(8))
     example = Example("reply", "made", "fog " * 30 + "frost", "It was calm.", turns=turns)

@@ -20,14 +20,6 @@ from trainer.config import TrainerError
 from trainer.records import Example
 
 SHAPES = ("contract", "template", "chatml", "alpaca", "llama2")
-ALPACA_WITH_INPUT = (
-    "Below is an instruction that describes a task, paired with an input that provides further context. "
-    "Write a response that appropriately completes the request.\n\n"
-)
-"""Preamble of Stanford Alpaca (Taori et al. 2023) for prompts with an input; the next one is without."""
-ALPACA_ALONE = (
-    "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +49,7 @@ def encode(example: Example, shape: str, template: Template, tokenizer: Any, lim
     tokenise = tokeniser(tokenizer)
     task = _contract_task(example, shape)
     if task is None:
-        answer = tokenise(_answer(example, shape, template), False) + [_end(shape, template, tokenizer)]
+        answer = completion(example.output, shape, template, tokenizer)
         least = _least(example, shape, template, tokenise, limit)
         # An answer that is cut has no end: the model is not to learn to stop in the middle.
         answer = answer[: max(2, limit - least)]
@@ -82,8 +74,13 @@ def prompt(example: Example, shape: str, template: Template, tokenizer: Any, lim
 
 def completion(text: str, shape: str, template: Template, tokenizer: Any) -> list[int]:
     """Return the ids of ``text`` as an answer, with the id that ends the turn."""
-    lead = " " if shape == "llama2" or template.name == "llama2" else ""
-    return tokeniser(tokenizer)(lead + text, False) + [_end(shape, template, tokenizer)]
+    tokenise = tokeniser(tokenizer)
+    lead = ""
+    if shape == "llama2" or (shape != "chatml" and template.name == "llama2"):
+        # After [/INST] comes a space; SentencePiece puts one before any text by itself.
+        own = tokenizer.convert_ids_to_tokens(tokenise("a", False)[:1])[0].startswith("\u2581")
+        lead = "" if own else " "
+    return tokenise(lead + text, False) + [_end(shape, template, tokenizer)]
 
 
 def label_ids(tokenizer: Any, task: Task) -> tuple[int, ...]:
@@ -188,7 +185,7 @@ def _alpaca(example: Example) -> tuple[list[Segment], list[Segment], list[Segmen
     turns = "".join(f"{'Assistant' if role == 'assistant' else 'User'}: {text}\n" for role, text in example.turns)
     asked = example.instruction or example.system or example.input
     given = example.input if example.instruction or example.system else ""
-    head = [Segment(ALPACA_WITH_INPUT if given else ALPACA_ALONE, False)]
+    head = [Segment(prompts.ALPACA_WITH_INPUT if given else prompts.ALPACA_ALONE, False)]
     if not given:
         return [*head, Segment("### Instruction:\n", False)], [Segment(asked, False)], [_ALPACA_ANSWER]
     if example.instruction and example.system:
@@ -221,11 +218,6 @@ def _llama2(example: Example) -> tuple[list[Segment], list[Segment], list[Segmen
 
 def _contract_task(example: Example, shape: str) -> Task | None:
     return TASKS.get(example.task) if shape == "contract" else None
-
-
-def _answer(example: Example, shape: str, template: Template) -> str:
-    lead = " " if shape == "llama2" or (shape == "template" and template.name == "llama2") else ""
-    return lead + example.output
 
 
 def _end(shape: str, template: Template, tokenizer: Any) -> int:
