@@ -8,9 +8,6 @@ the same run, and what conversion and quantisation cost. Texts never leave this 
 from __future__ import annotations
 
 import json
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,9 +24,9 @@ from journal_app.inference.llama import LlamaReader
 from journal_app.inference.scoring import probabilities
 from trainer import baseline
 from trainer.calibrate import known
-from trainer.config import ROOT, Recipe, RunPaths, StageResult, TrainerError
+from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.corpora.files import Row, read_rows
-from trainer.metrics import binary_ece, classification, macro_f1, positive_f1
+from trainer.metrics import binary_ece, classification, commit, machine, macro_f1, positive_f1, rounded
 from trainer.progress import Progress
 from trainer.quantize import CHUNK, THREADS, read_logits
 from trainer.report import results_table
@@ -88,8 +85,8 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     report["embeddings"] = _embeddings(recipe, paths, texts[:: max(1, len(texts) // 400)], target, half)
     report["seconds"] = round(time.monotonic() - began, 1)
     path = paths.reports / "evaluate.json"
-    path.write_text(json.dumps(_rounded(report), indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    progress.say(results_table(_rounded(report)))
+    path.write_text(json.dumps(rounded(report), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    progress.say(results_table(rounded(report)))
     return StageResult((path,), {"tasks": len(report["tasks"])})
 
 
@@ -319,37 +316,3 @@ def _given_baselines(paths: RunPaths) -> dict[str, float]:
         return {name: float(values["macro_f1"]) for name, values in results.items() if "macro_f1" in values}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise TrainerError(f"{path} is not a table of baselines ({type(error).__name__})") from error
-
-
-def machine() -> str:
-    """Return processor family, number of cores and system, without the name of the computer."""
-    model = ""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
-    except OSError:
-        model = platform.processor()
-    return f"{model or platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
-
-
-def commit() -> str:
-    """Return the commit of the source, or an empty string outside a repository."""
-    try:
-        done = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, timeout=10, check=False
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return None if value != value else round(value, 6)
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
-    return value

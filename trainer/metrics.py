@@ -1,14 +1,28 @@
-"""Figures by which a reader is judged; all of them plain functions over arrays."""
+"""Figures by which a model is judged, all of them plain functions over arrays; and where a figure comes from."""
 
 # scikit-learn documents numbers for zero_division; its annotations name only the string.
 # pyright: reportArgumentType=false
 
 from __future__ import annotations
 
+import hashlib
+import math
+import os
+import platform
+import subprocess
 from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
+from scipy.stats import binomtest
+from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score, roc_auc_score, roc_curve
+
+from trainer.config import ROOT
+
+PACKAGES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "llama-cpp-python", "numpy", "scikit-learn")
+"""Whose versions stand beside every result."""
 
 
 def classification(
@@ -96,3 +110,207 @@ def shares(scores: Sequence[float], threshold: float) -> float:
     """Return the share of ``scores`` at or above ``threshold``; NaN for no scores."""
     values = np.asarray(scores, dtype=np.float64)
     return float((values >= threshold).mean()) if len(values) else float("nan")
+
+
+def confusion(truth: np.ndarray, predicted: np.ndarray, labels: int) -> np.ndarray:
+    """Return counts [labels, labels]: row by true label, column by predicted one."""
+    matrix = np.zeros((labels, labels), dtype=np.int64)
+    np.add.at(matrix, (truth, predicted), 1)
+    return matrix
+
+
+def recalls(matrix: np.ndarray) -> np.ndarray:
+    """Return recall of each label from a confusion matrix; NaN for labels that never occur."""
+    totals = matrix.sum(1)
+    return np.where(totals > 0, np.diag(matrix) / np.maximum(totals, 1), np.nan)
+
+
+def pr_auc(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return average precision, one-vs-rest and macro for more than two labels; NaN if none occurs both ways.
+
+    Of two labels the first is the positive one, as in the contract's yes / no.
+    """
+    columns = [0] if probabilities.shape[1] == 2 else range(probabilities.shape[1])
+    values = [
+        float(average_precision_score(truth == label, probabilities[:, label]))
+        for label in columns
+        if 0 < (truth == label).sum() < len(truth)
+    ]
+    return float(np.mean(values)) if values else float("nan")
+
+
+def sensitivity_at(truth: np.ndarray, scores: np.ndarray, specificity: float) -> float:
+    """Return the highest sensitivity for 0/1 ``truth`` at no less than ``specificity``; NaN if undefined."""
+    if not 0 < truth.sum() < len(truth):
+        return float("nan")
+    false_rate, true_rate, _ = roc_curve(truth, scores, drop_intermediate=False)
+    return float(true_rate[false_rate <= 1 - specificity + 1e-12].max(initial=0.0))
+
+
+def specificity_at(truth: np.ndarray, scores: np.ndarray, sensitivity: float) -> float:
+    """Return the highest specificity at no less than ``sensitivity``; NaN if undefined."""
+    if not 0 < truth.sum() < len(truth):
+        return float("nan")
+    false_rate, true_rate, _ = roc_curve(truth, scores, drop_intermediate=False)
+    return float((1 - false_rate[true_rate >= sensitivity - 1e-12]).max(initial=0.0))
+
+
+def brier(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return the mean squared distance of probabilities [n, labels] from the truth (Brier 1950), 0 to 2."""
+    wanted = np.eye(probabilities.shape[1])[truth]
+    return float(((probabilities - wanted) ** 2).sum(1).mean())
+
+
+def predictive_values(sensitivity: float, specificity: float, prevalence: float) -> tuple[float, float]:
+    """Return (PPV, NPV) by Bayes' rule at a stated prevalence; NaN where nobody is called so."""
+    hit, false = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
+    clear, missed = specificity * (1 - prevalence), (1 - sensitivity) * prevalence
+    return (
+        hit / (hit + false) if hit + false else float("nan"),
+        clear / (clear + missed) if clear + missed else float("nan"),
+    )
+
+
+def reliability(truth: np.ndarray, probabilities: np.ndarray, bins: int = 10) -> list[tuple[float, float, int]]:
+    """Return (mean confidence, accuracy, texts) of the top label by bins of equal mass, the data of :func:`ece`."""
+    confidence = probabilities.max(1)
+    right = probabilities.argmax(1) == truth
+    parts = np.array_split(np.argsort(confidence, kind="stable"), min(bins, len(truth)))
+    return [(float(confidence[p].mean()), float(right[p].mean()), len(p)) for p in parts if len(p)]
+
+
+def quadratic_kappa(matrix: np.ndarray) -> float:
+    """Return Cohen's kappa with quadratic weights of a confusion matrix over ordered labels (Cohen 1968)."""
+    size, total = len(matrix), matrix.sum()
+    if size < 2 or not total:
+        return float("nan")
+    steps = np.arange(size)
+    weights = (steps[:, None] - steps[None, :]) ** 2 / (size - 1) ** 2
+    expected = np.outer(matrix.sum(1), matrix.sum(0)) / total
+    chance = float((weights * expected).sum())
+    return 1 - float((weights * matrix).sum()) / chance if chance else float("nan")
+
+
+def risk_coverage(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return the area under the risk-coverage curve: mean error when only the k surest are answered, over all k.
+
+    Geifman & El-Yaniv 2017; lower is better, the error rate itself is what a confidence without meaning gives.
+    """
+    order = np.argsort(-probabilities.max(1), kind="stable")
+    wrong = (probabilities.argmax(1) != truth)[order]
+    return float((np.cumsum(wrong) / np.arange(1, len(wrong) + 1)).mean())
+
+
+def paired_difference(
+    figure: Callable[[np.ndarray, np.ndarray], float],
+    truth: np.ndarray,
+    ours: np.ndarray,
+    theirs: np.ndarray,
+    seed: int = 0,
+    rounds: int = 1000,
+) -> tuple[float, float, float]:
+    """Return ``figure(truth, ours) - figure(truth, theirs)`` and its 95 % interval over the same resampled rows."""
+    whole = figure(truth, ours) - figure(truth, theirs)
+    low, high = bootstrap(
+        lambda rows: figure(truth[rows], ours[rows]) - figure(truth[rows], theirs[rows]), len(truth), seed, rounds
+    )
+    return whole, low, high
+
+
+def mcnemar(truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Return the exact two-sided p of McNemar's test: whether one of two models is right more often on them."""
+    better = int(((ours == truth) & (theirs != truth)).sum())
+    worse = int(((ours != truth) & (theirs == truth)).sum())
+    return float(binomtest(better, better + worse).pvalue) if better + worse else 1.0
+
+
+def screening(truth: np.ndarray, scores: np.ndarray, prevalence: float = 0.05) -> dict[str, float]:
+    """Return the figures of a yes / no screen for 0/1 ``truth``: sensitivity and specificity at fixed points, PPV, NPV.
+
+    PPV and NPV are those of the point at specificity .90, at ``prevalence``.
+    """
+    at90 = sensitivity_at(truth, scores, 0.90)
+    ppv, npv = predictive_values(at90, 0.90, prevalence)
+    return {
+        "sensitivity_at_specificity_90": at90,
+        "sensitivity_at_specificity_80": sensitivity_at(truth, scores, 0.80),
+        "specificity_at_sensitivity_90": specificity_at(truth, scores, 0.90),
+        "ppv_at_specificity_90": ppv,
+        "npv_at_specificity_90": npv,
+        "prevalence_assumed": prevalence,
+    }
+
+
+def provenance(*, data: Sequence[Path], model: Path | None, seed: int) -> dict[str, Any]:
+    """Return what stands beside every result: hashes of data and model, seed, versions, machine and commit.
+
+    ``data`` are files; ``model`` is a file, or a folder whose files count by name and content; None for no model.
+    """
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "data_sha256": _sha256(sorted(path for path in data if path.is_file())),
+        "model_sha256": _model_sha256(model),
+        "seed": seed,
+        "versions": versions,
+        "machine": machine(),
+        "commit": commit(),
+    }
+
+
+def machine() -> str:
+    """Return processor family, number of cores and system, without the name of the computer."""
+    model = ""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    except OSError:
+        model = platform.processor()
+    return f"{model or platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
+
+
+def commit() -> str:
+    """Return the commit of the source, or an empty string outside a repository."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def rounded(value: Any, digits: int = 6) -> Any:
+    """Return ``value`` as it goes into JSON: floats rounded, what is not finite as null, tuples and arrays as lists."""
+    if isinstance(value, float | np.floating):
+        return round(float(value), digits) if math.isfinite(value) else None
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, dict):
+        return {key: rounded(item, digits) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [rounded(item, digits) for item in value]
+    return value
+
+
+def _sha256(files: Sequence[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(path.name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _model_sha256(model: Path | None) -> str | None:
+    if model is None or not model.exists():
+        return None
+    if model.is_dir():
+        return _sha256(sorted(path for path in model.rglob("*") if path.is_file()))
+    with model.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
