@@ -75,7 +75,7 @@ def write_encoder(path: Path, model: Encoder, vocabulary: list[str], manifest: M
         if half and values.ndim == 2 and target not in _KEPT_F32:
             values = values.astype(np.float16)
         writer.add_tensor(target, np.ascontiguousarray(values))
-    _finish(writer)
+    finish(writer)
 
 
 def heads_of(model: Encoder) -> dict[str, Head]:
@@ -125,7 +125,7 @@ def rewrite(source: Path, target: Path, strings: Mapping[str, str]) -> None:
         writer.add_string(name, value)
     for tensor in reader.tensors:
         writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
-    _finish(writer)
+    finish(writer)
 
 
 def metadata_string(path: Path, key: str) -> str:
@@ -146,7 +146,8 @@ def tensors_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _finish(writer: gguf.GGUFWriter) -> None:
+def finish(writer: gguf.GGUFWriter) -> None:
+    """Write what ``writer`` was given to its file, and close it."""
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

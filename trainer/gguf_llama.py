@@ -28,6 +28,7 @@ from journal_app.inference.llama import LlamaReader
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.corpora.files import read_rows
 from trainer.decoder_model import Decoder, load_model
+from trainer.gguf import finish
 from trainer.progress import Progress
 from trainer.tokenizer import PRE, WriterTokenizer, entry_room
 
@@ -38,7 +39,11 @@ CHECK_TEXTS = 200
 """How many valid texts an export is checked on."""
 
 Precision = Literal["f32", "f16"]
-_FILE_TYPE = {"f32": gguf.LlamaFileType.ALL_F32, "f16": gguf.LlamaFileType.MOSTLY_F16}
+FILE_TYPE: dict[Precision, gguf.LlamaFileType] = {
+    "f32": gguf.LlamaFileType.ALL_F32,
+    "f16": gguf.LlamaFileType.MOSTLY_F16,
+}
+"""Precision -> what the file says of itself."""
 _BLOCK_NAMES = {
     "attn_norm": "attn_norm",
     "q": "attn_q",
@@ -93,7 +98,7 @@ def export(
     writer.add_type(gguf.GGUFType.MODEL)
     if manifest.licence:
         writer.add_license(manifest.licence)
-    writer.add_file_type(_FILE_TYPE[precision])
+    writer.add_file_type(FILE_TYPE[precision])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     writer.add_context_length(shape.context)
     writer.add_embedding_length(shape.width)
@@ -110,10 +115,7 @@ def export(
     for name, values in tensors(model):
         dtype = np.float16 if precision == "f16" and values.ndim == 2 else np.float32
         writer.add_tensor(name, np.ascontiguousarray(values, dtype=dtype))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    finish(writer)
     part.replace(path)
 
 

@@ -45,7 +45,7 @@ _CONTROL: dict[str, tuple[str, ...]] = {
     "llama2": (),
     "zephyr": (),
     "alpaca": (),
-    "phi3": ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>"),
+    "phi3": ("<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"),
     "gemma": ("<start_of_turn>", "<end_of_turn>"),
     "deepseek": (
         "<\uff5cbegin\u2581of\u2581sentence\uff5c>",
@@ -328,7 +328,11 @@ def _tokenizer(family: str, kind: str, template: Template, vocab: int) -> Any:
         return _word_pieces(PreTrainedTokenizerFast, vocab)
     else:
         raise TrainerError(f"base.tokenizer: no such kind: {kind}")
-    engine.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in specials])
+    # Phi-3 drops what white space follows a control token, and llama.cpp does so for models of that name.
+    keeps = ("<unk>", "<s>", "<|endoftext|>") if template.name == "phi3" else specials
+    engine.add_special_tokens(
+        [AddedToken(name, special=True, normalized=False, rstrip=name not in keeps) for name in specials]
+    )
     if template.name in _BEGIN:
         names["bos_token"] = _BEGIN[template.name]
     if template.name in _FINISH:
@@ -347,7 +351,8 @@ def _byte_bpe(family: str, template: Template, vocab: int) -> Tokenizer:
     if family == "llama" and template.name != "llama3":
         # SmolLM2: every digit by itself, then GPT-2's pattern; llama.cpp calls it "smollm".
         parts = [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    engine = Tokenizer(models.BPE())
+    # Llama 3 takes a word that is a token whole, however the merges would have split it.
+    engine = Tokenizer(models.BPE(ignore_merges=template.name == "llama3"))
     engine.pre_tokenizer = pre_tokenizers.Sequence(parts)
     if family in ("qwen2", "qwen3"):
         engine.normalizer = normalizers.NFC()

@@ -10,10 +10,10 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import gguf
 import numpy as np
@@ -23,13 +23,14 @@ from safetensors import safe_open
 from journal_app.contract.manifest import MANIFEST_KEY, Manifest
 from journal_app.contract.prompts import TEMPLATES
 from journal_app.contract.tasks import TASKS
-from trainer.causal import lora_gguf
+from trainer.causal import lora_gguf, parity
+from trainer.causal.base import trained
 from trainer.causal.vocabulary import read_vocabulary
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
-from trainer.gguf_llama import permute
+from trainer.gguf_llama import FILE_TYPE, Precision, permute
 from trainer.progress import Progress
+from trainer.records import read_examples
 
-Precision = Literal["f32", "f16"]
 ARCHITECTURES: dict[str, str] = {
     "LlamaForCausalLM": "llama",
     "MistralForCausalLM": "llama",
@@ -50,6 +51,7 @@ _ARCH = {
 _GEMMA_PATTERN = 6
 """llama.cpp takes every sixth layer of Gemma 3 for a full one, whatever the file says."""
 _GEMMA_LOCAL = 10_000.0
+_CHECKED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ def write_gguf(
     writer.add_type(gguf.GGUFType.MODEL)
     if licence:
         writer.add_license(licence)
-    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16 if precision == "f16" else gguf.LlamaFileType.ALL_F32)
+    writer.add_file_type(FILE_TYPE[precision])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     _add_sizes(writer, source, rows)
     vocabulary.add_to(writer)
@@ -183,19 +185,42 @@ def write_gguf(
 
 
 def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
-    """Write the F16 GGUF of the merged model and, of a LoRA, the adapter as a GGUF beside it."""
+    """Write the F16 GGUF of the merged model and, of a LoRA, the adapter as a GGUF beside it; prove the former.
+
+    Raises :class:`TrainerError` if the file tokenises or scores otherwise than the model.
+    """
     target = paths.gguf(recipe, "F16")
     write_gguf(paths.merged, target, name=recipe.name, licence=recipe.licence, manifest=manifest_of(recipe))
-    outputs = [target]
-    from trainer.causal.base import trained
-
+    proof = parity.prove(paths.merged, target, _texts(paths))
+    report = target.with_suffix(".parity.json")
+    report.write_text(json.dumps(asdict(proof), indent=1) + "\n", "utf-8")
+    progress.say(
+        f"gguf: {proof.texts} texts, {proof.mismatched} with other ids; {proof.positions} positions, "
+        f"{proof.kl_nats:.6f} nats, largest difference {proof.max_difference:.4f}, same best token "
+        f"{proof.top1_percent:.2f} %"
+    )
+    proof.check()
+    outputs = [target, report]
     adapter = trained(paths)
     if (adapter / "adapter_config.json").is_file():
         small = target.with_name(f"{recipe.name}-LoRA-F16.gguf")
-        lora_gguf.write_adapter(adapter, paths.merged, small, name=f"{recipe.name}-adapter", licence=recipe.licence)
-        outputs.append(small)
-    progress.say("gguf: " + ", ".join(f"{path.name}, {path.stat().st_size / 1e6:.1f} MB" for path in outputs))
-    return StageResult(tuple(outputs), {"megabytes": target.stat().st_size / 1e6})
+        try:
+            lora_gguf.write_adapter(adapter, paths.merged, small, name=f"{recipe.name}-adapter", licence=recipe.licence)
+            outputs.append(small)
+        except TrainerError as error:
+            # The merged model is whole without it.
+            progress.say(f"gguf: no file of the adapter alone: {error}")
+    sizes = ", ".join(f"{path.name}, {path.stat().st_size / 1e6:.1f} MB" for path in outputs if path != report)
+    progress.say(f"gguf: {sizes}")
+    return StageResult(tuple(outputs), {"megabytes": target.stat().st_size / 1e6, **asdict(proof)})
+
+
+def _texts(paths: RunPaths) -> list[str]:
+    path = paths.prepared / "instructions-valid.jsonl.gz"
+    if not path.is_file():
+        return []
+    texts = list(dict.fromkeys(example.input for example in read_examples(path) if example.input))
+    return texts[:: max(1, len(texts) // _CHECKED)][:_CHECKED]
 
 
 def manifest_of(recipe: Recipe) -> Manifest:
@@ -291,13 +316,17 @@ def _tensors(source: Source) -> Iterator[_Tensor]:
         if any(part in name for part in ("vision_tower.", "multi_modal_projector.")):
             # Gemma's eyes: what reads a journal needs none.
             continue
-        plain = name.replace("language_model.model.", "model.").replace("model.language_model.", "model.")
-        target = names.get_name(plain, try_suffixes=(".weight", ".bias"))
+        target = names.get_name(text_name(name), try_suffixes=(".weight", ".bias"))
         if target is None:
             raise TrainerError(f"gguf: the tensor {name} has no place in a GGUF of the family {source.arch}")
         with safe_open(source.files[name], framework="pt") as reader:
             shape = tuple(reader.get_slice(name).get_shape())
         yield _Tensor(target, shape, lambda dtype, name=name, target=target: _values(source, name, target, dtype))
+
+
+def text_name(name: str) -> str:
+    """Return a tensor's name without the part that says it belongs to the text half of a model that also sees."""
+    return name.replace("language_model.model.", "model.").replace("model.language_model.", "model.")
 
 
 def _finite(values: np.ndarray) -> bool:

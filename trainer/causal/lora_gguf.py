@@ -14,6 +14,7 @@ import torch
 from safetensors import safe_open
 
 from trainer.config import TrainerError
+from trainer.gguf import finish
 
 _NAME = re.compile(r"^base_model\.model\.(?P<layer>.+)\.lora_(?P<side>[AB])\.weight$")
 
@@ -24,7 +25,7 @@ def write_adapter(adapter: Path, base: Path, target: Path, *, name: str, licence
     Only ``base``'s configuration is read. Raises :class:`TrainerError` for what cannot be an adapter of
     llama.cpp: whole layers beside the low-rank ones, and adapters of the embedding or the output.
     """
-    from trainer.causal.convert import open_source, permute_rows
+    from trainer.causal.convert import open_source, permute_rows, text_name
 
     config = read_config(adapter)
     source = open_source(base)
@@ -41,7 +42,7 @@ def write_adapter(adapter: Path, base: Path, target: Path, *, name: str, licence
     if licence:
         writer.add_license(licence)
     for layer, side, values in _weights(adapter):
-        place = names.get_name(f"{layer}.weight", try_suffixes=(".weight",))
+        place = names.get_name(text_name(f"{layer}.weight"), try_suffixes=(".weight",))
         if place is None or place.startswith(("token_embd", "output.")):
             raise TrainerError(f"an adapter of {layer} cannot be a GGUF; use the merged model")
         if side == "B" and source.arch == "llama" and ".attn_q." in place:
@@ -49,10 +50,11 @@ def write_adapter(adapter: Path, base: Path, target: Path, *, name: str, licence
         elif side == "B" and source.arch == "llama" and ".attn_k." in place:
             values = permute_rows(values, source.kv_heads)
         writer.add_tensor(f"{place}.lora_{side.lower()}", np.ascontiguousarray(values, dtype=np.float16))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    try:
+        finish(writer)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise TrainerError(f"gguf: the adapter could not be written: {error.strerror}") from error
     part.replace(target)
 
 

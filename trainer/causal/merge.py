@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 
 from trainer.causal import base
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
@@ -43,7 +44,12 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
             )
             ids = ids[:, :_CHECKED]
             before = model.eval()(input_ids=ids).logits.float().log_softmax(-1)
-            model = model.merge_and_unload(safe_merge=True)
+            try:
+                model = model.merge_and_unload(safe_merge=True)
+            except ValueError as error:
+                raise TrainerError(
+                    "merge: the adapter holds values that are no numbers; run finetune again from an earlier checkpoint"
+                ) from error
             after = model.eval()(input_ids=ids).logits.float().log_softmax(-1)
             report["kl_nats"] = float((before.exp() * (before - after)).sum(-1).mean())
             report["top1_percent"] = 100 * float((before.argmax(-1) == after.argmax(-1)).float().mean())
@@ -53,8 +59,12 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
                 )
     # Written whole or not at all: a run that is killed in between leaves the last merge as it was.
     model.config.use_cache = True
-    model.save_pretrained(str(part), safe_serialization=True)
-    base.copy_tokenizer(tokenizer, part)
+    try:
+        model.save_pretrained(str(part), safe_serialization=True)
+        base.copy_tokenizer(tokenizer, part)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise TrainerError(f"merge: the merged model could not be written to {paths.out}: is the disk full?") from error
     base.replace_folder(part, paths.merged)
     path = paths.reports / REPORT
     path.write_text(json.dumps(report, indent=1) + "\n", "utf-8")

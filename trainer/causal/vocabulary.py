@@ -8,6 +8,8 @@ and then silently tokenises otherwise than the model was trained, so the name is
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +24,17 @@ _LLAMA3 = (
     r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 _QWEN2 = _LLAMA3.replace("{1,3}", "")
-PRE_BY_PATTERN: dict[str, str] = {_GPT2: "gpt-2", _LLAMA3: "llama-bpe", _QWEN2: "qwen2"}
-"""Pattern of a ``Split`` before the byte level -> llama.cpp's name (``src/llama-vocab.cpp``)."""
+PRE_BY_PATTERN: dict[tuple[str, bool], str] = {
+    (_GPT2, False): "gpt-2",
+    (_LLAMA3, True): "llama-bpe",
+    (_LLAMA3, False): "smaug-bpe",
+    (_QWEN2, False): "qwen2",
+}
+"""Pattern of a ``Split`` before the byte level, and whether a word that is a token is taken whole without regard to
+the merges -> llama.cpp's name (``src/llama-vocab.cpp``, which ties the two together)."""
 _SPACE = "\u2581"
+_NAMED_PHI3 = re.compile("phi(-?)3", re.IGNORECASE)
+_KEEP_SPACES = frozenset({"<unk>", "<s>", "<|endoftext|>"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,7 @@ class Vocabulary:
         tokens, kinds: in id order, padded to the rows of the embedding. scores: of SentencePiece.
         merges: of byte-level BPE. special: role (``bos``, ``eos``, ``pad``, ``unk``) -> id.
         space_prefix: whether a space is put before a text. chat_template: jinja, may be empty.
+        strips: whether white space after a control token is dropped, as Phi-3 does.
     """
 
     model: str
@@ -47,6 +58,17 @@ class Vocabulary:
     special: dict[str, int]
     space_prefix: bool
     chat_template: str
+    strips: bool = False
+
+    def model_name(self, name: str) -> str:
+        """Return ``name`` as ``general.name`` may hold it.
+
+        llama.cpp drops white space after the control tokens of a model whose name holds ``phi-3`` or ``phi3``, and
+        of no other (``src/llama-vocab.cpp``, at the end of the loading): the name is part of the tokenizer.
+        """
+        if self.strips:
+            return name if _NAMED_PHI3.search(name) else f"Phi-3 {name}"
+        return _NAMED_PHI3.sub("phi 3", name)
 
     def add_to(self, writer: gguf.GGUFWriter) -> None:
         """Put everything into ``writer``."""
@@ -96,15 +118,47 @@ def read_vocabulary(folder: Path, rows: int) -> Vocabulary:
         tokens.append(token)
         kinds.append(int(kind))
     special = _special(folder, {token: number for number, token in enumerate(tokens)})
+    strips = _strips(added.values(), folder)
     if sentencepiece:
-        # The pieces of a SentencePiece BPE are numbered in the order in which they were merged, and their score is
-        # the negative of that order: the best score is the merge that comes first.
-        scores = [0.0 if kind != gguf.TokenType.NORMAL else -float(number) for number, kind in enumerate(kinds)]
-        return Vocabulary(
-            "llama", "default", tokens, kinds, scores, [], special, _puts_space(raw), _chat_template(folder)
-        )
+        scores = _scores(tokens, kinds, model.get("merges", ()))
+        template = _chat_template(folder)
+        return Vocabulary("llama", "default", tokens, kinds, scores, [], special, _puts_space(raw), template, strips)
     merges = [_merge(pair) for pair in model.get("merges", ())]
-    return Vocabulary("gpt2", _pre(raw, folder), tokens, kinds, [], merges, special, False, _chat_template(folder))
+    template = _chat_template(folder)
+    return Vocabulary("gpt2", _pre(raw, folder), tokens, kinds, [], merges, special, False, template, strips)
+
+
+def _scores(tokens: list[str], kinds: list[int], merges: Iterable[Any]) -> list[float]:
+    """Return SentencePiece's scores: the piece whose merge comes first has the best.
+
+    Numbers would do for a vocabulary as it was trained, but tokens that were added later (Korean ones, to a Llama)
+    need not stand in the order of their merges.
+    """
+    ranks: dict[str, int] = {}
+    for rank, pair in enumerate(merges):
+        left, right = pair.split(" ", 1) if isinstance(pair, str) else pair
+        ranks.setdefault(left + right, rank)
+    # Several ways to make one piece stand side by side; what counts is the order of the pieces.
+    order = {piece: number for number, piece in enumerate(ranks)}
+    return [
+        -float(order.get(token, len(order) + number)) if kind == gguf.TokenType.NORMAL else 0.0
+        for number, (token, kind) in enumerate(zip(tokens, kinds, strict=True))
+    ]
+
+
+def _strips(added: Iterable[dict[str, Any]], folder: Path) -> bool:
+    """Tell whether control tokens drop the white space after them; raise for what llama.cpp cannot do."""
+    tokens = [token for token in added if token.get("special") and token["content"] != "<mask>"]
+    right = {token["content"] for token in tokens if token.get("rstrip")}
+    names = {token["content"] for token in tokens}
+    # llama.cpp takes it for granted that these four exist, and does not load the file otherwise.
+    phi3 = right == names - _KEEP_SPACES and names >= _KEEP_SPACES | {"</s>"}
+    if any(token.get("lstrip") for token in tokens) or (right and not phi3):
+        raise TrainerError(
+            f"some control tokens of the tokenizer in {folder} drop the spaces around them, which llama.cpp does "
+            "for Phi-3's alone"
+        )
+    return bool(right)
 
 
 def _token(
@@ -114,7 +168,10 @@ def _token(
         token = str(added[number]["content"])
         if sentencepiece and token == unknown:
             return token, gguf.TokenType.UNKNOWN
-        return token, gguf.TokenType.CONTROL if added[number].get("special") else gguf.TokenType.USER_DEFINED
+        if added[number].get("special"):
+            return token, gguf.TokenType.CONTROL
+        # llama.cpp looks for these before it puts U+2581 in the place of spaces.
+        return token.replace(_SPACE, " ") if sentencepiece else token, gguf.TokenType.USER_DEFINED
     if number not in vocab:
         return f"[PAD{number}]", gguf.TokenType.UNUSED
     token = vocab[number]
@@ -140,12 +197,15 @@ def _steps(part: Any) -> list[dict[str, Any]]:
 
 def _pre(raw: dict[str, Any], folder: Path) -> str:
     steps = _steps(raw.get("pre_tokenizer"))
+    whole = bool(raw["model"].get("ignore_merges"))
     kinds = [step["type"] for step in steps]
     if kinds == ["Split", "ByteLevel"]:
         pattern = steps[0].get("pattern", {}).get("Regex", "")
-        name = PRE_BY_PATTERN.get(pattern)
+        name = PRE_BY_PATTERN.get((pattern, whole))
         if name is not None and steps[0].get("behavior") == "Isolated" and not steps[1].get("use_regex", True):
             return name
+    elif whole:
+        pass
     elif kinds == ["Digits", "ByteLevel"] and steps[0].get("individual_digits") and steps[1].get("use_regex", True):
         return "smollm"
     elif kinds == ["ByteLevel"] and steps[0].get("use_regex", True) and not steps[0].get("add_prefix_space"):
