@@ -170,7 +170,7 @@ def _drawn(size: tuple[float, float], texts: Iterable[str], draw: Callable[[Any]
 
     families = ["DejaVu Sans"]
     if any(_HANGUL.search(text) for text in texts):
-        korean = _korean_font()
+        korean = korean_font()
         if not korean:
             return None
         families.append(korean)
@@ -184,7 +184,7 @@ def _drawn(size: tuple[float, float], texts: Iterable[str], draw: Callable[[Any]
     return path
 
 
-def _korean_font() -> str:
+def korean_font() -> str:
     """Return the name of a font with Korean letters, or an empty string.
 
     The folders of fonts are looked through: matplotlib's own list is made once and misses what was installed later.
