@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from tokenizers import Tokenizer
 from torch import Tensor
 
 from journal_app.contract.tasks import TASKS
@@ -31,7 +30,7 @@ from trainer.corpora.known import task_labels
 from trainer.metrics import macro_f1, positive_f1
 from trainer.progress import Progress
 from trainer.records import Example, read_examples
-from trainer.supervised import Supervised, device_of, layered
+from trainer.supervised import Frame, Supervised, device_of, layered
 
 CURVE = "curve-finetune.jsonl"
 REPORT = "finetune.json"
@@ -94,16 +93,12 @@ class Pieces:
 
     def __init__(self, tokenizer: Any, limit: int) -> None:
         """Cut texts after ``limit`` ids, those around them included."""
-        # A copy: truncation and the reading of special tokens are states of the engine behind a tokenizer.
-        self._engine = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-        self._engine.no_padding()
-        self._engine.enable_truncation(limit)
-        self._engine.encode_special_tokens = True
+        self._frame = Frame(tokenizer, limit)
         self.pad = int(tokenizer.pad_token_id or 0)
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text."""
-        return [encoding.ids for encoding in self._engine.encode_batch(list(texts))]
+        return [self._frame.ids(text) for text in texts]
 
     def batch(self, rows: Sequence[Sequence[int]], device: torch.device) -> dict[str, Tensor]:
         """Return rows padded on the right, with their mask, as a model takes them."""

@@ -19,7 +19,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from tokenizers import Tokenizer
 from torch import Tensor
 
 from journal_app.journal.output_check import check_output
@@ -28,7 +27,7 @@ from trainer.causal.sft import quiet
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.progress import Progress
 from trainer.records import Example, read_examples
-from trainer.supervised import Supervised, device_of, layered
+from trainer.supervised import Frame, Supervised, device_of, layered
 
 CURVE = "curve-finetune.jsonl"
 REPORT = "finetune.json"
@@ -65,18 +64,14 @@ class Pieces:
         """Cut texts after ``limit`` ids. Raises :class:`TrainerError` for a tokenizer without an end."""
         if tokenizer.eos_token_id is None:
             raise TrainerError("the base's tokenizer has no token that ends a text; choose another base")
-        self._engine = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-        self._engine.no_padding()
-        self._engine.enable_truncation(limit - 1)
-        self._engine.encode_special_tokens = True
+        self._frame = Frame(tokenizer, limit)
         self._tokenizer = tokenizer
         self.end = int(tokenizer.eos_token_id)
         self.pad = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.end)
 
     def ids(self, text: str) -> list[int]:
         """Return the ids of ``text``; the last one is the token that ends it."""
-        found = self._engine.encode(text).ids
-        return found if found and found[-1] == self.end else [*found, self.end]
+        return self._frame.ids(text, self.end)
 
     def asked(self, text: str, voice: str) -> list[int]:
         """Return the ids that ask for ``text`` in ``voice``."""

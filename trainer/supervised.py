@@ -24,6 +24,7 @@ from trainer import parallel
 from trainer.causal import guard
 from trainer.causal.loop import rate, read_curve
 from trainer.causal.packing import Plan
+from trainer.causal.shapes import tokeniser
 from trainer.config import TrainerError
 from trainer.pretrain import choose_device
 from trainer.progress import Progress, clock_text
@@ -265,6 +266,27 @@ class Supervised:
         line = {"step": self.state.step, **facts, "seconds": round(self.state.seconds, 3)}
         with self.checkpoints.writing("the loss curve"), self.curve.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+
+class Frame:
+    """What a tokenizer puts around a text; the text itself is data, whatever token it spells."""
+
+    def __init__(self, tokenizer: Any, limit: int) -> None:
+        """Learn what comes before and after a text; texts are cut so that all of it has at most ``limit`` ids."""
+        self._tokenise = tokeniser(tokenizer)
+        inside = self._tokenise("a", False)
+        whole = tokenizer.backend_tokenizer.encode("a").ids
+        starts = [i for i in range(len(whole) - len(inside) + 1) if whole[i : i + len(inside)] == inside]
+        first = starts[0] if starts else 0
+        self._head = whole[:first]
+        self._tail = whole[first + len(inside) :] if starts else []
+        self._limit = limit
+
+    def ids(self, text: str, end: int | None = None) -> list[int]:
+        """Return the ids of ``text`` with what belongs around it, and ``end`` as the last one."""
+        tail = self._tail if end is None or self._tail[-1:] == [end] else [*self._tail, end]
+        room = max(0, self._limit - len(self._head) - len(tail))
+        return [*self._head, *self._tokenise(text, False)[:room], *tail]
 
 
 def device_of(sft: SftConfig) -> torch.device:
