@@ -16,7 +16,9 @@ from typing import Any
 
 from journal_app.contract.manifest import MANIFEST_KEY, Manifest
 from journal_app.inference.engine import ModelError
-from journal_app.inference.llama import LlamaReader, describe
+from journal_app.inference.llama import LlamaReader, describe, sha256_of
+from journal_app.inference.writer import LlamaWriter
+from trainer import model_card, sweep, terms
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.gguf import rewrite
 from trainer.progress import Progress
@@ -26,9 +28,13 @@ _KEPT = ("rows", "accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "au
 
 
 def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
-    """Fill ``assets/models`` and ``docs/models`` under ``paths.release``; raise ``TrainerError``."""
+    """Fill ``assets/models`` and ``docs/models`` under ``paths.release``; raise ``TrainerError``.
+
+    A model that was not evaluated, or whose evaluation is of another file, is refused.
+    """
+    terms.check_name(recipe)
     source = paths.gguf(recipe, recipe.quantize.type)
-    evaluation = _json(paths.reports / "evaluate.json", "evaluate")
+    evaluation = _evaluation(paths, source)
     prepared = _json(paths.prepared / "report.json", "prepare")
     models, docs = paths.release / "assets" / "models", paths.release / "docs" / "models"
     models.mkdir(parents=True, exist_ok=True)
@@ -38,8 +44,13 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     try:
         manifest = replace(describe(source).manifest, evaluation=_summary(evaluation))
         rewrite(source, part, {MANIFEST_KEY: manifest.to_json()})
-        with LlamaReader(part, threads=1) as reader:
-            sha256 = reader.info().sha256
+        if manifest.tasks:
+            with LlamaReader(part, threads=1):
+                pass
+        else:
+            with LlamaWriter(part, threads=1, context=64):
+                pass
+        sha256 = sha256_of(part)
     except ModelError as error:
         part.unlink(missing_ok=True)
         raise TrainerError(f"package: {error}") from error
@@ -52,14 +63,23 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
         "file": target.name,
         "sha256": sha256,
         "bytes": target.stat().st_size,
-        "kind": recipe.kind,
+        "kind": manifest.kind,
         "licence": recipe.licence,
     }
     listing = _listed(models / "models.json", entry)
-    notice, card = models / "NOTICE", docs / f"{recipe.name}.md"
-    notice.write_text(_notice(recipe, prepared), encoding="utf-8")
+    card = docs / f"{recipe.name}.md"
     calibration = _json(paths.reports / "calibrate.json", "quantize")
-    card.write_text(_card(recipe, manifest, entry, evaluation, prepared, calibration, _steps(paths)), encoding="utf-8")
+    if recipe.kind == "causal":
+        # The folder's NOTICE is that of the models that ship with the app.
+        notice = models / f"{recipe.name}.NOTICE"
+        notice.write_text(_tuned_notice(recipe, prepared), encoding="utf-8")
+        compared = _sweep(paths, paths.gguf(recipe, "F16"))
+        text = model_card.card(recipe, manifest, entry, evaluation, prepared, calibration, compared)
+    else:
+        notice = models / "NOTICE"
+        notice.write_text(_notice(recipe, prepared), encoding="utf-8")
+        text = _card(recipe, manifest, entry, evaluation, prepared, calibration, _steps(paths))
+    card.write_text(text, encoding="utf-8")
     shutil.copyfile(paths.reports / "evaluate.json", docs / f"{recipe.name}.evaluate.json")
     progress.say(f"package: {target.name}, {entry['bytes'] / 1e6:.1f} MB, sha256 {sha256}")
     return StageResult(
@@ -74,6 +94,28 @@ def _json(path: Path, stage: str) -> dict[str, Any]:
         raise TrainerError(f"no usable {path}: run `quietpage-train {stage}` first") from error
 
 
+def _evaluation(paths: RunPaths, source: Path) -> dict[str, Any]:
+    """Return the evaluation of the very file at ``source``."""
+    if not source.is_file():
+        raise TrainerError(f"no model at {source}: run `quietpage-train quantize` first")
+    evaluation = _json(paths.reports / "evaluate.json", "evaluate")
+    judged = {str(evaluation[key]) for key in ("sha256", "model_sha256") if evaluation.get(key)}
+    if judged != {sha256_of(source)}:
+        raise TrainerError(
+            f"evaluate.json is of another file than {source.name}: run `quietpage-train evaluate` on this one"
+        )
+    return evaluation
+
+
+def _sweep(paths: RunPaths, half: Path) -> dict[str, Any] | None:
+    """Return the report of ``sweep`` where it was run on the very F16 file that the model was made from."""
+    path = paths.reports / sweep.REPORT
+    if not path.is_file():
+        return None
+    report = _json(path, "sweep")
+    return report if half.is_file() and report.get("model_sha256") == sha256_of(half) else None
+
+
 def _steps(paths: RunPaths) -> dict[str, Any]:
     path = paths.reports / "finetune.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -83,9 +125,11 @@ def _summary(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of the evaluation that travels inside the model."""
     tasks = {
         task: {key: entry[key] for key in _KEPT if entry.get(key) is not None}
-        for task, entry in evaluation["tasks"].items()
+        for task, entry in evaluation.get("tasks", {}).items()
     }
-    return {"tasks": tasks, "everyday_writing_test": evaluation["everyday_writing_test"]}
+    if not tasks:
+        return {"figures": dict(model_card.figures(evaluation))}
+    return {"tasks": tasks, "everyday_writing_test": evaluation.get("everyday_writing_test", {})}
 
 
 def _listed(path: Path, entry: Mapping[str, Any]) -> Path:
@@ -117,6 +161,25 @@ def _notice(recipe: Recipe, prepared: Mapping[str, Any]) -> str:
     lines += ["It was trained on texts of these data sets (rows used; terms as their sources state them):", ""]
     lines += [f"  {s['name']}: {s['rows']} rows; {s['licence']}" for s in prepared["sources"]]
     lines += ["", "None of these texts is part of this distribution.", ""]
+    return "\n".join(lines)
+
+
+def _tuned_notice(recipe: Recipe, prepared: Mapping[str, Any]) -> str:
+    lines = [
+        f"Quiet Page: {recipe.name}",
+        "",
+        f"It is a modified version of {recipe.base.model}: weights were fine-tuned, and the file was converted to GGUF",
+        "and quantised.",
+        "",
+        terms.statement(recipe, prepared["sources"]).replace("`", ""),
+        "",
+        "It was trained on texts of these data sets (rows used; terms as their sources state them):",
+        "",
+        *(f"  {s['name']}: {s['rows']} rows; {s['licence']}" for s in prepared["sources"]),
+        "",
+        "None of these texts is part of this distribution.",
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -29,7 +29,7 @@ from journal_app.inference.writer import LlamaWriter, log_softmax
 from trainer.calibrate import known
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.corpora.files import Row, read_rows
-from trainer.metrics import macro_f1
+from trainer.metrics import macro_f1, provenance, rounded
 from trainer.progress import Progress
 from trainer.quantize import THREADS
 from trainer.records import read_examples
@@ -40,7 +40,7 @@ WINDOW = 256
 _IN_MEMORY = 256_000_000
 _WRITTEN = 32
 _BLOCK = 256
-_HEADER = (
+HEADER = (
     "type",
     "MB",
     "bits a weight",
@@ -107,10 +107,10 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress, options: argparse.N
         "window_tokens": WINDOW,
         "types": results,
         "rows": {task: len(found) for task, found in rows.items()},
-        **_provenance(recipe, paths, source),
+        **provenance(data=_held_out_files(paths), model=source, seed=recipe.seed),
     }
     path = paths.reports / REPORT
-    path.write_text(json.dumps(_rounded(report), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(rounded(report), indent=1) + "\n", encoding="utf-8")
     progress.say(table_text(report))
     return StageResult((path, *_page(recipe, paths, report)), {"types": len(results)})
 
@@ -363,7 +363,7 @@ def table_text(report: Mapping[str, Any]) -> str:
     """Return everything as text for a terminal."""
     from trainer.report import plain_table
 
-    parts = [plain_table(_HEADER, table_rows(report))]
+    parts = [plain_table(HEADER, table_rows(report))]
     if report["rows"]:
         parts.append(plain_table(*task_table(report)))
     return "\n\n".join([*parts, *notes(report)])
@@ -378,7 +378,7 @@ def _page(recipe: Recipe, paths: RunPaths, report: Mapping[str, Any]) -> tuple[P
             "Every type was made from the F16 file and read by the app's own engine. KL divergence is from F16's "
             "next-token probabilities to the type's, on held-out text; flips are labels that differ from F16's.",
         ),
-        ("table", _HEADER, table_rows(report)),
+        ("table", HEADER, table_rows(report)),
     ]
     if report["rows"]:
         blocks.append(("table", *task_table(report)))
@@ -388,11 +388,8 @@ def _page(recipe: Recipe, paths: RunPaths, report: Mapping[str, Any]) -> tuple[P
     return html, markdown
 
 
-def _provenance(recipe: Recipe, paths: RunPaths, source: Path) -> dict[str, Any]:
-    from trainer.metrics import provenance
-
-    data = [p for p in sorted(paths.prepared.glob("*.jsonl.gz")) if "train" not in p.name]
-    return provenance(data=data, model=source, seed=recipe.seed)
+def _held_out_files(paths: RunPaths) -> list[Path]:
+    return [path for path in sorted(paths.prepared.glob("*.jsonl.gz")) if "train" not in path.name]
 
 
 def _check_room(folder: Path, source: Path) -> None:
@@ -412,13 +409,3 @@ class _Timed:
 
     def __exit__(self, *_: object) -> None:
         self._entry[self._key] = time.perf_counter() - self._began
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return None if value != value else round(value, 6)
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
-    return value
