@@ -309,7 +309,7 @@ class Loop:
                 wanted = probe_threads(work, cores)
         self.state.threads = wanted or cores
         torch.set_num_threads(self.state.threads)
-        self.progress.say(f"{self._stage}: {self.state.threads} threads")
+        self.progress.say(f"{self._stage}: {self.state.threads} thread{'s' if self.state.threads > 1 else ''}")
 
     # -- what is kept ---------------------------------------------------------------------------------------------
 
