@@ -32,9 +32,9 @@ from journal_app.inference.engine import ModelError
 from journal_app.inference.llama import LlamaReader
 from journal_app.inference.scoring import probabilities
 from journal_app.inference.text import sentences
-from trainer import metrics
 from trainer.config import ROOT, Recipe, RunPaths, StageResult, TrainerError
 from trainer.corpora.prose import prose
+from trainer.metrics import provenance
 from trainer.progress import Progress
 
 CURVE = "curve-distill.jsonl"
@@ -117,9 +117,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
         "weight": config.weight,
         "held_out_before": before,
         "held_out_after": after,
-        **getattr(metrics, "provenance", lambda **_: {})(
-            data=[paths.checkpoints / CACHE], model=outputs[0], seed=recipe.seed
-        ),
+        **provenance(data=[paths.checkpoints / CACHE], model=outputs[0], seed=recipe.seed),
     }
     path = paths.out / REPORT
     path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

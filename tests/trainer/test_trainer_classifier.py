@@ -135,9 +135,11 @@ def test_a_classifier_learns_and_is_judged(
     loaded = Classifier.load(paths.model)
     values = loaded.probabilities([example.input for example in test])
     truth = classifier.truth_of(loaded.scheme, test)
-    figures = report["test"]
+    figures = report["tasks"][loaded.scheme.task]
     assert figures["macro_f1"] > 0.85
-    assert report["tfidf"]["macro_f1"] > 0.5
+    assert figures["tfidf"]["macro_f1"] > 0.5
+    assert len(report["model_sha256"]) == len(report["data_sha256"]) == 64
+    assert (paths.out / "evaluate.html").stat().st_size > 2000
     assert {"accuracy", "weighted_f1", "auroc", "pr_auc", "ece", "macro_f1_ci95_low"} <= set(figures)
     assert {"texts_per_s_in_batches_of_32", "one_text_ms_median", "one_text_ms_p95"} <= set(report["speed"])
     assert report["size"]["parameters"] == sum(w.numel() for w in loaded.model.parameters())
@@ -156,6 +158,7 @@ def test_a_classifier_learns_and_is_judged(
         expected = np.mean([roc_auc_score(truth == i, values[:, i]) for i in used])
         assert figures["auroc"] == pytest.approx(expected, abs=1e-4)
         matrix = np.array(figures["confusion_matrix"])
+        assert (paths.figures / "confusion.png").is_file()
         assert matrix.sum() == 40
         assert np.trace(matrix) == pytest.approx(40 * figures["accuracy"])
         assert figures["by_label"]["fear"]["recall"] == pytest.approx(matrix[4, 4] / matrix[4].sum(), abs=1e-4)

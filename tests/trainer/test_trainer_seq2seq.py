@@ -157,6 +157,9 @@ def test_a_rewriter_is_judged(trained: tuple[Recipe, RunPaths]) -> None:
     assert set(voice["by_voice"]) == {"short", "warm"}
     assert report["meaning"]["rewritten"] == pytest.approx(report["meaning"]["reference"], abs=0.1)
     assert -1 <= report["meaning"]["random_pairs"] < report["meaning"]["rewritten"]
+    assert report["bertscore"]["separation"] > 0.1
+    assert len(report["model_sha256"]) == 64
+    assert "another voice" in (paths.out / "evaluate.md").read_text()
     assert report["form"]["copies"] == 0
     assert report["form"]["exact"] >= 20
     # The short ones are too short to be shown.

@@ -24,11 +24,11 @@ from typing import Any
 import torch
 
 from journal_app.contract.prompts import Template
-from trainer import metrics
 from trainer.causal import base, guard, shapes
 from trainer.causal.loop import read_curve
 from trainer.causal.sft import leave, quiet
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
+from trainer.metrics import provenance
 from trainer.pretrain import choose_device
 from trainer.progress import Progress
 from trainer.records import Example, read_examples
@@ -118,7 +118,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
         "valid_before": before,
         "valid_after": after,
         "nll_drift_nats_per_token": _difference(after, before, "nll_chosen_nats_per_token"),
-        **getattr(metrics, "provenance", lambda **_: {})(data=data, model=paths.preferred, seed=recipe.seed),
+        **provenance(data=data, model=paths.preferred, seed=recipe.seed),
     }
     path = paths.out / REPORT
     path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

@@ -10,7 +10,6 @@ Texts never leave this module.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -26,13 +25,17 @@ from sklearn.metrics import average_precision_score, confusion_matrix, precision
 
 from trainer.classifier import Classifier, Scheme, decide, rows_of, score, thresholds, truth_of
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
-from trainer.metrics import binary_ece, bootstrap, classification
+from trainer.evaluation import figures
+from trainer.evaluation.page import write_page
+from trainer.metrics import binary_ece, bootstrap, brier, classification, provenance, reliability, rounded, screening
 from trainer.progress import Progress
 from trainer.records import Example, read_examples
 
 REPORT = "evaluate.json"
 TIMED = 64
 """Most texts whose latency is measured one by one."""
+MOST_DRAWN = 12
+"""Labels of a confusion matrix that can still be read."""
 
 
 def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
@@ -56,18 +59,22 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
         "task": scheme.task,
         "labels": list(scheme.labels),
         "several_labels_a_text": scheme.multi,
-        "sources": sorted({example.source for example in rows["test"]}),
         "rows": {split: len(found) for split, found in rows.items()},
         "thresholds": list(scheme.thresholds),
-        "test": result,
-        "tfidf": rival,
+        "tasks": {
+            scheme.task: {
+                **result,
+                "tfidf": rival,
+                "source": ", ".join(sorted({example.source for example in rows["test"]})),
+            }
+        },
         "speed": _speed(classifier, [example.input for example in rows["test"]], seconds),
         "size": {
             "parameters": sum(weight.numel() for weight in classifier.model.parameters()),
             "megabytes": round(sum(path.stat().st_size for path in paths.model.iterdir()) / 1e6, 2),
             "peak_memory_mb": round(peak_memory() / 1e6, 1),
         },
-        **metrics_of_run(files.values(), paths.model, recipe.seed),
+        **provenance(data=list(files.values()), model=paths.model, seed=recipe.seed),
     }
     report = rounded(report)
     path = paths.reports / REPORT
@@ -104,6 +111,10 @@ def _one(scheme: Scheme, truth: np.ndarray, values: np.ndarray, seed: int) -> di
         for i, name in enumerate(scheme.labels)
     }
     result["confusion_matrix"] = confusion_matrix(truth, predicted, labels=labels).tolist()
+    result["brier"] = brier(truth, values)
+    result["reliability"] = reliability(truth, values)
+    if scheme.labels == ("yes", "no"):
+        result["screening"] = screening(truth == 0, values[:, 0])
     if scheme.thresholds:
         result["macro_f1_tuned"] = score(scheme, truth, values, decide(scheme, values))
     return result
@@ -239,7 +250,11 @@ def _speed(classifier: Classifier, texts: Sequence[str], seconds: float) -> dict
 
 
 def peak_memory() -> int:
-    """Return the most memory that this process has held, in bytes."""
+    """Return the most memory that this process has held, in bytes; 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return 0
     # Kilobytes, but bytes on macOS.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
@@ -255,38 +270,19 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return float(np.mean(found)) if found else None
 
 
-def rounded(value: Any) -> Any:
-    """Return ``value`` with its numbers rounded to 4 digits, and None for what is no number."""
-    if isinstance(value, float):
-        return round(value, 4) if np.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: rounded(item) for key, item in value.items()}
-    return [rounded(item) for item in value] if isinstance(value, list) else value
-
-
-def metrics_of_run(data: Any, model: Path, seed: int) -> dict[str, Any]:
-    """Return what every result carries: hashes, seed, versions, machine."""
-    from trainer import metrics
-
-    return getattr(metrics, "provenance", lambda **_: {})(data=list(data), model=model, seed=seed)
-
-
 def _page(recipe: Recipe, paths: RunPaths, report: dict[str, Any]) -> tuple[Path, ...]:
     """Write the report that a person reads; return its files."""
-    try:
-        from trainer.evaluation.page import write_page
-    except ImportError:
-        return ()
-
-    names = ("accuracy", "macro_f1", "weighted_f1", "auroc", "pr_auc", "ece")
-    here, rival = report["test"], report["tfidf"]
+    names = ("accuracy", "balanced_accuracy", "exact_match", "macro_f1", "micro_f1", "weighted_f1", "auroc", "pr_auc")
+    here = report["tasks"][report["task"]]
+    rival = here["tfidf"]
+    shown = [name for name in (*names, "ece", "brier") if name in here]
     blocks: list[Any] = [
         (
             "text",
-            f"{report['rows']['test']:,} test texts of {', '.join(report['sources'])}; TF-IDF on the same rows. "
+            f"{report['rows']['test']:,} test texts of {here['source']}; TF-IDF on the same rows. "
             "Thresholds were set on valid.",
         ),
-        ("table", ["figure", "classifier", "TF-IDF"], [[name, here.get(name), rival.get(name)] for name in names]),
+        ("table", ["figure", "classifier", "TF-IDF"], [[name, here.get(name), rival.get(name)] for name in shown]),
         (
             "table",
             ["label", "rows", "precision", "recall", "F1", "AUROC", "PR-AUC"],
@@ -302,14 +298,18 @@ def _page(recipe: Recipe, paths: RunPaths, report: dict[str, Any]) -> tuple[Path
     ]
     outputs: list[Path] = []
     if "confusion_matrix" in here:
-        blocks.append(("text", "Rows are what is right, columns what the classifier says."))
-        blocks.append(
-            (
-                "table",
-                ["", *report["labels"]],
-                [[name, *row] for name, row in zip(report["labels"], here["confusion_matrix"], strict=True)],
-            )
-        )
+        if len(report["labels"]) <= MOST_DRAWN:
+            target = paths.figures / "confusion.png"
+            matrices = {
+                name: np.array(found["confusion_matrix"]) for name, found in (("classifier", here), ("TF-IDF", rival))
+            }
+            figures.confusion_grid(matrices, report["labels"], target, f"{report['task']}: test")
+            blocks.append(("figure", target, "Rows are what is right, columns what was said."))
+            outputs.append(target)
+        target = paths.figures / "reliability.png"
+        figures.reliability({report["task"]: here["reliability"]}, target)
+        blocks.append(("figure", target, "How often the classifier is right, by how sure it is; the line is perfect."))
+        outputs.append(target)
     blocks.append(("table", ["speed and size", ""], [[k, v] for k, v in (report["speed"] | report["size"]).items()]))
     html, markdown = paths.reports / "evaluate.html", paths.reports / "evaluate.md"
     write_page(html, markdown, f"{recipe.name}: {report['task']}", blocks)

@@ -23,8 +23,11 @@ from sklearn.linear_model import LogisticRegression
 from trainer.causal import base
 from trainer.causal.sft import quiet
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
-from trainer.evaluation.classifier import metrics_of_run, peak_memory, rounded
+from trainer.evaluation import bertscore
+from trainer.evaluation.classifier import peak_memory
+from trainer.evaluation.page import write_page
 from trainer.leaks import normalise
+from trainer.metrics import provenance, rounded
 from trainer.progress import Progress
 from trainer.records import Example, read_examples
 from trainer.seq2seq import Pieces, Rewriter, Rewritten, checked, pairs_of
@@ -64,6 +67,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
         "overlap_of_the_original": overlap(
             [example.input for example in test], [example.output for example in test], rewriter.language
         ),
+        "bertscore": _bertscore(texts, [example.output for example in test], rewriter.language, recipe.seed),
         "voice": voices,
         "meaning": meaning(recipe, paths, test, texts),
         "form": form(test, texts),
@@ -73,7 +77,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
             "parameters": sum(weight.numel() for weight in rewriter.model.parameters()),
             "peak_memory_mb": round(peak_memory() / 1e6, 1),
         },
-        **metrics_of_run(files.values(), paths.model, recipe.seed),
+        **provenance(data=list(files.values()), model=paths.model, seed=recipe.seed),
     }
     report = rounded(report)
     path = paths.reports / REPORT
@@ -103,6 +107,15 @@ def overlap(texts: Sequence[str], references: Sequence[str], language: str) -> d
         "bleu": bleu.corpus_score(list(texts), [list(references)]).score,
     }
     return {**found, "signatures": [str(chrf.get_signature()), str(bleu.get_signature())]}
+
+
+def _bertscore(texts: Sequence[str], references: Sequence[str], language: str, seed: int) -> dict[str, Any]:
+    """Return BERTScore, or why there is none: the packaged scorer reads English alone."""
+    if language[:2] != "en":
+        return {"not_run": f"the packaged scorer does not read {language}"}
+    if len(set(references)) < 2:
+        return {"not_run": "a baseline needs at least two different references"}
+    return bertscore.evaluate(texts, references, seed=seed)
 
 
 def voice_accuracy(train: Sequence[Example], test: Sequence[Example], texts: Sequence[str]) -> dict[str, Any]:
@@ -203,11 +216,6 @@ def _latency(rewriter: Rewriter, test: Sequence[Example]) -> float:
 
 
 def _page(recipe: Recipe, paths: RunPaths, report: dict[str, Any]) -> tuple[Path, ...]:
-    try:
-        from trainer.evaluation.page import write_page
-    except ImportError:
-        return ()
-
     voice, kept = report["voice"], report["meaning"]
     blocks: list[Any] = [
         (
@@ -228,6 +236,13 @@ def _page(recipe: Recipe, paths: RunPaths, report: dict[str, Any]) -> tuple[Path
             "table",
             ["cosine to the original", "rewritten", "reference", "random pairs"],
             [["untouched base, mean of states", kept["rewritten"], kept["reference"], kept["random_pairs"]]],
+        ),
+        (
+            "table",
+            ["BERTScore, rescaled", "against the reference", "against another's (control)"],
+            [["F", report["bertscore"]["rescaled"]["f"], report["bertscore"]["random_reference"]["rescaled_f"]]]
+            if "rescaled" in report["bertscore"]
+            else [[report["bertscore"]["not_run"], None, None]],
         ),
         ("table", ["form", ""], [[name, value] for name, value in report["form"].items()]),
         (
