@@ -14,7 +14,20 @@ from trainer.config import Recipe
 from trainer.report import HEADER, feeling_rows, markdown_table, task_rows
 
 _NOT_FIGURES = frozenset(
-    {"commit", "data_sha256", "file", "machine", "model", "model_sha256", "seed", "sha256", "versions", "task", "tasks"}
+    {
+        "commit",
+        "data_sha256",
+        "file",
+        "file_bytes",
+        "machine",
+        "model",
+        "model_sha256",
+        "seed",
+        "sha256",
+        "versions",
+        "task",
+        "tasks",
+    }
 )
 _FEW = 40
 
