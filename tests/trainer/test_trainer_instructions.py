@@ -348,15 +348,17 @@ def test_no_word_is_shown_that_fewer_than_twenty_rows_have() -> None:
 
 
 def test_a_row_speaks_against_a_label_only_where_that_is_known() -> None:
-    examples = [Example("feelings", "s", f"apple tree {i}", labels=("joy",), negatives=("anger",)) for i in range(30)]
-    examples += [
-        Example("feelings", "s", f"apple pie {i}", labels=("anger",), negatives=("sadness",)) for i in range(30)
-    ]
-    told = describe.distinctive_words(examples)
-    # Nobody denied joy of the second half: nothing tells joy from it, and every word of its own rows counts the same.
-    assert {word for word, _, _ in told["anger"]} == {"pie"}
-    assert told["joy"][0][0] != "pie"
-    assert describe.balance(examples) == {"feelings": {"anger": 30, "joy": 30}}
+    def rows(text: str, label: str, denied: str) -> list[Example]:
+        numbered = [f"{text} {i}" for i in range(30)]
+        return [Example("feelings", "s", line, labels=(label,), negatives=(denied,)) for line in numbered]
+
+    examples = rows("apple tree", "joy", "anger") + rows("river stone", "anger", "joy")
+    # Of these nobody said whether there is joy in them: their trees do not make the tree less joyful.
+    examples += rows("tree tree tree", "sadness", "anger")
+    told = {label: {word for word, _, _ in words} for label, words in describe.distinctive_words(examples).items()}
+    assert told["joy"] == {"apple", "tree"}
+    assert told["anger"] == {"river", "stone"}
+    assert describe.balance(examples) == {"feelings": {"anger": 30, "joy": 30, "sadness": 30}}
 
 
 def test_korean_words_are_drawn_where_there_is_a_font_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -360,7 +360,7 @@ def test_a_data_set_in_a_folder_is_read_by_the_hubs_library(tmp_path: Path, monk
     folder.mkdir()
     write_csv(folder / "train.csv", moods(20))
     write_csv(folder / "test.csv", moods(6))
-    forbid_connections(monkeypatch)
+    tried = forbid_connections(monkeypatch)
     loaded = load(folder, tmp_path, kind="hub", **MOODS)
     assert len(loaded.examples["train"]) + len(loaded.examples["valid"]) == 20
     assert len(loaded.examples["test"]) == 6
@@ -373,6 +373,7 @@ def test_a_data_set_in_a_folder_is_read_by_the_hubs_library(tmp_path: Path, monk
     (tmp_path / "nothing").mkdir()
     with pytest.raises(TrainerError, match=r"holds no data set that can be read"):
         load(tmp_path / "nothing", tmp_path, kind="hub", **MOODS)
+    assert tried == []
 
 
 def test_numbers_of_class_labels_become_names(tmp_path: Path) -> None:
@@ -396,28 +397,35 @@ def test_what_was_fetched_before_is_read_without_a_network(tmp_path: Path, monke
     # The library's own cache, as it lies after the set someone/set was fetched from the Hub.
     (tmp_path / "cache" / "set").rename(tmp_path / "cache" / "someone___set")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    forbid_connections(monkeypatch)
+    tried = forbid_connections(monkeypatch)
     loaded = sources.load(Source("mine", "hub", "someone/set", task="stress", **MOODS), RunPaths(tmp_path / "run"), 0)
     assert len(everything(loaded)) == 20
+    assert tried == []
 
 
 def test_nothing_is_fetched_unless_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("datasets")
-    forbid_connections(monkeypatch)
+    tried = forbid_connections(monkeypatch)
     with pytest.raises(
         TrainerError, match=r"sources\.amod: Amod/.* is not in the cache of this computer; add --download"
     ):
         sources.load(Source("amod", "hub"), RunPaths(tmp_path / "run"), 0)
     with pytest.raises(TrainerError, match=r'kind = "hub" needs a path'):
         sources.load(Source("mine", "hub", task="stress"), RunPaths(tmp_path / "run"), 0)
+    assert tried == []
 
 
-def forbid_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise AssertionError("a connection was opened")
+def forbid_connections(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Refuse every connection and return the list of those that are tried from now on."""
+    tried: list[str] = []
+
+    def refuse(*arguments: Any, **_: Any) -> None:
+        tried.append(str(arguments[-2:]))
+        raise OSError("refused")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    return tried
 
 
 # -- the corpora -----------------------------------------------------------------------------------------------
