@@ -171,7 +171,8 @@ def test_what_cannot_fit_is_refused_before_it_starts(tmp_path, monkeypatch):
     assert not (tmp_path / "run" / "adapter").exists()
 
 
-@pytest.mark.parametrize("method", ["full", pytest.param("lora", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["full", "lora"])
 def test_memory_is_near_what_a_small_run_takes(tmp_path, method):
     # 31 M weights at 4 x 512 tokens: what the run adds to the process must be told within a quarter.
     process = small_base.python("-c", MEASURE, method, str(tmp_path))
