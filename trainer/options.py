@@ -35,6 +35,9 @@ def judge(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--baseline", type=Path, metavar="FILE", help="JSON lines of replies to compare with")
     command.add_argument("--rows", type=int, default=50, metavar="N", help="most prompts (default: 50)")
+    command.add_argument(
+        "--ratings", type=Path, nargs="+", metavar="FILE", help="scores by people or by another judge, to agree with"
+    )
 
 
 def compare(command: argparse.ArgumentParser) -> None:
