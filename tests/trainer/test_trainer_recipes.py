@@ -232,6 +232,7 @@ def test_a_recipe_runs_end_to_end_on_a_tiny_model(
     result = json.loads((out / "evaluate.json").read_text("utf-8"))
     assert result
     assert (out / "prepared" / "report.json").is_file()
+    made: list[Path] = []
     if recipe.kind in ("encoder", "decoder", "causal"):
         made = list((release / "assets" / "models").glob("*.gguf"))
         assert len(made) == 1
@@ -244,6 +245,15 @@ def test_a_recipe_runs_end_to_end_on_a_tiny_model(
             assert set(reading.tasks) == set(recipe.data.tasks)
             for scores in reading.tasks.values():
                 assert all(0.0 <= p <= 1.0 for p in scores.values())
+    if recipe.kind == "causal":
+        capsys.readouterr()
+        assert cli.main(["generate", *arguments, "--prompt", "A long day."]) == 0
+        assert capsys.readouterr().out.strip()
+    if path.stem.endswith("papers"):
+        (tmp_path / "a.txt").write_text("Regular bedtimes shortened the time to fall asleep.", "utf-8")
+        asked = ["--folder", str(tmp_path), "--ask", "Do regular bedtimes help?", "--gguf", str(made[0])]
+        assert cli.main(["papers", *arguments, *asked]) == 0
+        assert "[1] a.txt, page 1, sentence 1" in capsys.readouterr().out
     # Nothing changed: a second run does nothing.
     capsys.readouterr()
     assert cli.main(["run", *arguments]) == 0
