@@ -1,7 +1,8 @@
 """``evaluate``: the quantised file, through the app's engine, on test; once, at the end.
 
 Published tasks are scored as the app reads a text, in full; ``one_window`` holds the same figures for
-its first window alone, as in training. Next to them stands the baseline, measured on the same rows in
+its first window alone, as in training. A decoder reads each prefix once and every task's question from there,
+and a text that fits its window is read once for both. Next to them stands the baseline, measured on the same rows in
 the same run, and what conversion and quantisation cost. Texts never leave this module.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,16 +22,22 @@ from journal_app.contract.bands import bands as bands_of
 from journal_app.contract.manifest import Manifest
 from journal_app.contract.tasks import TASKS
 from journal_app.inference.engine import ModelError, Reading
-from journal_app.inference.llama import LlamaReader
+from journal_app.inference.llama import LlamaReader, sha256_of
 from journal_app.inference.scoring import probabilities
-from trainer import baseline
+from journal_app.inference.text import language
+from journal_app.inference.writer import LlamaWriter
+from trainer import baseline, metrics
 from trainer.calibrate import known
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.corpora.files import Row, read_rows
 from trainer.metrics import binary_ece, classification, commit, machine, macro_f1, positive_f1, rounded
 from trainer.progress import Progress
 from trainer.quantize import CHUNK, THREADS, read_logits
+from trainer.records import Example, read_examples
 from trainer.report import results_table
+
+WORDS = ("reply", "rewrite", "summary")
+"""Tasks of instructions whose answer is text."""
 
 
 def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
@@ -37,15 +45,22 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     target, half = paths.gguf(recipe, recipe.quantize.type), paths.gguf(recipe, "F16")
     if not target.is_file():
         raise TrainerError(f"no model at {target}: run `quietpage-train quantize` first")
-    splits = {split: read_rows(paths.prepared / f"{split}.jsonl.gz") for split in ("train", "valid", "test")}
+    if recipe.kind == "causal" and not (recipe.data.tasks and recipe.sft.shape == "contract"):
+        return _writer_only(recipe, paths, progress, target)
+    files = {split: paths.prepared / f"{split}.jsonl.gz" for split in ("train", "valid", "test")}
+    splits = {split: read_rows(path) for split, path in files.items()}
     began = time.monotonic()
     try:
         with LlamaReader(target, threads=THREADS) as reader:
             manifest = reader.info().manifest
             tests = [row for row in splits["test"] if row.task in manifest.tasks]
             texts = list(dict.fromkeys(row.text for row in tests))
+            started = time.monotonic()
             quantised = _by_text(texts, read_logits(reader, texts, progress, f"evaluate: {recipe.quantize.type}"))
+            rate = len(texts) / max(1e-9, time.monotonic() - started)
             published = [row.text for row in tests if row.part == "published"]
+            if manifest.kind == "decoder":
+                published = [text for text in published if reader.windows(text) > 1]
             readings = _readings(reader, list(dict.fromkeys(published)), progress, "evaluate: as the app reads")
             diary = _diary(reader, manifest, read_rows(paths.prepared / "diary-test.jsonl.gz"), progress)
             tokens = _token_parity(reader, recipe, paths, texts)
@@ -67,6 +82,8 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
         "everyday_writing_test": diary,
         "token_parity": tokens,
         "thresholds": _thresholds(manifest),
+        "texts_per_s": round(rate, 2),
+        **metrics.provenance(data=list(files.values()), model=target, seed=recipe.seed),
     }
     given = _given_baselines(paths)
     for task in manifest.tasks:
@@ -83,6 +100,8 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
         report["tasks"][task]["given_baseline_macro_f1"] = given.get(rows[0].source)
         report["tasks"][task]["conversion"] = _conversion(manifest, task, rows, quantised, plain, torch_logits)
     report["embeddings"] = _embeddings(recipe, paths, texts[:: max(1, len(texts) // 400)], target, half)
+    if recipe.kind == "causal":
+        report["replies"] = _replies(recipe, paths, progress, target)
     report["seconds"] = round(time.monotonic() - began, 1)
     path = paths.reports / "evaluate.json"
     path.write_text(json.dumps(rounded(report), indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -106,8 +125,10 @@ def _choice(
     full = values.copy()
     unread = 0
     for i, row in enumerate(rows):
-        reading = readings[row.text]
-        if reading.readable:
+        reading = readings.get(row.text)
+        if reading is None:
+            unread += language(row.text) not in manifest.languages
+        elif reading.readable:
             full[i] = [reading.tasks[task][label] for label in labels]
         else:
             unread += 1
@@ -120,7 +141,28 @@ def _choice(
     }
     rival = classification(truth, baseline.choice_probabilities(task, train, valid, rows), seed=seed, rounds=0)
     result["tfidf"] = rival
-    return result
+    return result | more_figures(task, truth, full)
+
+
+def more_figures(task: str, truth: np.ndarray, values: np.ndarray) -> dict[str, Any]:
+    """Return what stands beside ``metrics.classification`` for a one-label task: curves, matrix, bins, fixed points.
+
+    ``truth`` [n] holds label indexes of the contract's order, ``values`` [n, labels] probabilities.
+    """
+    matrix = metrics.confusion(truth, values.argmax(1), values.shape[1])
+    found: dict[str, Any] = {
+        "pr_auc": metrics.pr_auc(truth, values),
+        "brier": metrics.brier(truth, values),
+        "risk_coverage": metrics.risk_coverage(truth, values),
+        "confusion": matrix.tolist(),
+        "reliability": metrics.reliability(truth, values),
+    }
+    if TASKS[task].kind == "ordinal":
+        found["quadratic_kappa"] = metrics.quadratic_kappa(matrix)
+    if TASKS[task].kind == "binary":
+        # The first label of the contract's yes / no tasks is the one that a screen looks for.
+        found["screening"] = metrics.screening((truth == 0).astype(int), values[:, 0])
+    return found
 
 
 def _multilabel(
@@ -316,3 +358,74 @@ def _given_baselines(paths: RunPaths) -> dict[str, float]:
         return {name: float(values["macro_f1"]) for name, values in results.items() if "macro_f1" in values}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise TrainerError(f"{path} is not a table of baselines ({type(error).__name__})") from error
+
+
+def _writer_only(recipe: Recipe, paths: RunPaths, progress: Progress, target: Path) -> StageResult:
+    """Evaluate a model that was asked no task of the contract: what it writes, and nothing else."""
+    files = [paths.prepared / f"instructions-{split}.jsonl.gz" for split in ("train", "valid", "test")]
+    report = {
+        "model": recipe.name,
+        "file": target.name,
+        "file_bytes": target.stat().st_size,
+        "sha256": sha256_of(target),
+        "tasks": {},
+        "replies": _replies(recipe, paths, progress, target),
+        **metrics.provenance(data=files, model=target, seed=recipe.seed),
+    }
+    path = paths.reports / "evaluate.json"
+    path.write_text(json.dumps(rounded(report), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return StageResult((path,), {"replies": report["replies"].get("rows", 0)})
+
+
+def _replies(recipe: Recipe, paths: RunPaths, progress: Progress, target: Path) -> dict[str, Any]:
+    """Let the quantised file answer test rows that ask for words, and measure what it says."""
+    path = paths.prepared / "instructions-test.jsonl.gz"
+    rows = [row for row in read_examples(path) if row.task in WORDS and row.output] if path.is_file() else []
+    if not rows:
+        return {"rows": 0, "note": "no test row asks for words"}
+    # Late, because an encoder's evaluation needs none of it.
+    from trainer.evaluation import replies
+
+    chosen = rows[:: max(1, len(rows) // recipe.generation.rows)][: recipe.generation.rows]
+    draw = recipe.generation
+    answers: list[str] = []
+    first: list[float] = []
+    seconds: list[float] = []
+    began = time.monotonic()
+    with LlamaWriter(target, threads=THREADS, context=max(512, recipe.max_tokens)) as writer:
+        load = time.monotonic() - began
+        for row in progress.over(chosen, "evaluate: answers", len(chosen)):
+            began, heard, pieces = time.monotonic(), 0.0, []
+            for piece in writer.chat(
+                messages_of(row),
+                max_tokens=draw.max_tokens,
+                temperature=draw.temperature,
+                top_p=draw.top_p,
+                repeat_penalty=draw.repeat_penalty,
+                seed=recipe.seed,
+            ):
+                heard = heard or time.monotonic() - began
+                pieces.append(piece)
+            answers.append("".join(pieces).strip())
+            seconds.append(time.monotonic() - began)
+            first.append(heard or seconds[-1])
+        tokens = [len(writer.tokenise(answer)) for answer in answers]
+    # Memory would be that of the trainer's whole process: 0, as not known.
+    generated = replies.Generated(tuple(answers), tuple(first), tuple(seconds), tuple(tokens), load, 0)
+    found = replies.evaluate(
+        recipe.name,
+        [row.input for row in chosen],
+        answers,
+        language=chosen[0].lang,
+        references=[row.output for row in chosen],
+        generated=generated,
+        seed=recipe.seed,
+    )
+    return found | {"rows": len(chosen), "tasks": sorted({row.task for row in chosen})}
+
+
+def messages_of(row: Example) -> list[tuple[str, str]]:
+    """Return an instruction as a conversation up to its answer, as ``causal.shapes`` writes it in training."""
+    asked = f"{row.instruction}\n\n{row.input}" if row.instruction and row.input else row.instruction or row.input
+    system = [("system", row.system)] if row.system else []
+    return [*system, *row.turns, ("user", asked)]

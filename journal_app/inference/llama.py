@@ -179,6 +179,11 @@ class LlamaReader:
         """Return the ids that stand for ``text`` as data, without control ids around it."""
         return [int(i) for i in self._open().token_ids(text)]
 
+    def windows(self, text: str) -> int:
+        """Return in how many windows ``text`` is read."""
+        backend = self._open()
+        return len(backend.cut(text))
+
     def cancel(self) -> None:
         """Stop the call in progress, from any thread; harmless when there is none."""
         self._flag.set()
@@ -310,12 +315,12 @@ class _Encoder:
     def logits(self, texts: list[str], truncate: bool) -> list[dict[str, np.ndarray]]:
         results: list[dict[str, np.ndarray]] = []
         for text in texts:
-            windows = [self._pieces.ids(text, self._limit)] if truncate else self._all_windows(text)
+            windows = [self._pieces.ids(text, self._limit)] if truncate else self.cut(text)
             values = self._by_task(self._logits(self._pool_each(windows)))
             results.append({name: _mean(logits) for name, logits in values.items()})
         return results
 
-    def _all_windows(self, text: str) -> list[np.ndarray]:
+    def cut(self, text: str) -> list[np.ndarray]:
         ids, offsets = self._pieces.encode(text)
         ranges = scoring.windows([start for start, _ in offsets], plain.sentences(text), self._limit - 2)
         return [self._pieces.frame(ids[a:b]) for a, b in ranges]
@@ -464,7 +469,7 @@ class _Decoder:
         reading = Reading(False, language, words=plain.words(text))
         if language not in self.manifest.languages or not reading.words:
             return reading
-        parts = self._windows(text)
+        parts = self.cut(text)
         rows = [self._score(part, tuple(self.manifest.tasks)) for part in parts]
         tasks = scoring.scores(self.manifest, _stacked(rows))
         sentences: list[SentenceScores] = []
@@ -472,7 +477,7 @@ class _Decoder:
         if evidence and wanted:
             for start, end in scoring.merge(plain.sentences(text), _DECODER_SENTENCES):
                 # Sentences cost a pass each here; a long entry's are joined into fewer.
-                row = self._score(self._windows(text[start:end])[0], wanted)
+                row = self._score(self.cut(text[start:end])[0], wanted)
                 sentences.append(SentenceScores(start, end, scoring.scores(self.manifest, _stacked([row]))))
         return replace(
             reading,
@@ -486,7 +491,7 @@ class _Decoder:
     def logits(self, texts: list[str], truncate: bool) -> list[dict[str, np.ndarray]]:
         results: list[dict[str, np.ndarray]] = []
         for text in texts:
-            parts = self._windows(text)[: 1 if truncate else None]
+            parts = self.cut(text)[: 1 if truncate else None]
             rows = [self._score(part, tuple(self.manifest.tasks)) for part in parts]
             results.append({name: _mean(values) for name, values in _stacked(rows).items()})
         return results
@@ -497,7 +502,7 @@ class _Decoder:
     def _count(self, text: str) -> int:
         return len(self._model.tokenise(text, False))
 
-    def _windows(self, text: str) -> list[str]:
+    def cut(self, text: str) -> list[str]:
         """Split ``text`` at sentences into parts whose tokens fit behind the system turn."""
         if self._count(text) <= self._room:
             return [text]

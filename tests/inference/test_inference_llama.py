@@ -508,7 +508,7 @@ def test_a_window_too_short_for_the_questions_is_refused(tmp_path: Path) -> None
 def test_entries_longer_than_the_window_are_split_and_joined(decoder: LlamaReader) -> None:
     text = " ".join(f"{DAY} I was not sad, day {i}." for i in range(30))
     room = decoder._backend._room
-    parts = decoder._backend._windows(text)
+    parts = decoder._backend.cut(text)
     assert len(parts) > 2
     assert all(0 < len(decoder.token_ids(part)) <= room for part in parts)
     assert "".join("".join(parts).split()) == "".join(text.split())
@@ -521,7 +521,7 @@ def test_entries_longer_than_the_window_are_split_and_joined(decoder: LlamaReade
 
 def test_one_endless_word_is_split_too(decoder: LlamaReader) -> None:
     text = "I am " + "sad" * 2000
-    assert "".join(decoder._backend._windows(text)).replace(" ", "") == text.replace(" ", "")
+    assert "".join(decoder._backend.cut(text)).replace(" ", "") == text.replace(" ", "")
     assert decoder.read([text], evidence=False)[0].readable
 
 
