@@ -83,7 +83,7 @@ def card(
 
 
 def _what(recipe: Recipe, manifest: Manifest, entry: Mapping[str, Any]) -> str:
-    base = recipe.base.model + (f" at `{recipe.base.revision}`" if recipe.base.revision else "")
+    base = terms.base_name(recipe) + (f" at `{recipe.base.revision}`" if recipe.base.revision else "")
     does = (
         f"It answers {len(manifest.tasks)} questions about a text with one label token each: "
         f"{', '.join(f'`{task}`' for task in manifest.tasks)}."

@@ -168,8 +168,8 @@ def _tuned_notice(recipe: Recipe, prepared: Mapping[str, Any]) -> str:
     lines = [
         f"Quiet Page: {recipe.name}",
         "",
-        f"It is a modified version of {recipe.base.model}: weights were fine-tuned, and the file was converted to GGUF",
-        "and quantised.",
+        f"It is a modified version of {terms.base_name(recipe)}: weights were fine-tuned, and the file was converted",
+        "to GGUF and quantised.",
         "",
         terms.statement(recipe, prepared["sources"]).replace("`", ""),
         "",

@@ -112,8 +112,8 @@ def front_matter(recipe: Recipe, sources: list[dict[str, Any]]) -> str:
     elif licence == "other":
         lines.append(f"license_name: {json.dumps(recipe.licence)}")
     lines += ["language:", *(f"- {language}" for language in recipe.languages), "library_name: gguf"]
-    if recipe.base.model.count("/") == 1 and not recipe.base.model.startswith((".", "/", "~")):
-        lines.append(f"base_model: {json.dumps(recipe.base.model)}")
+    if (base := terms.base_name(recipe)).count("/") == 1:
+        lines.append(f"base_model: {json.dumps(base)}")
     lines += ["tags:", "- quiet-page", "- mental-health", "---", "", ""]
     return "\n".join(lines)
 

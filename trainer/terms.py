@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from trainer.config import Recipe, TrainerError
@@ -83,6 +84,12 @@ def statement(recipe: Recipe, sources: Sequence[Mapping[str, Any]]) -> str:
     if unknown:
         parts.append(f"No licence is stated for: {', '.join(unknown)}.")
     return "\n\n".join(parts)
+
+
+def base_name(recipe: Recipe) -> str:
+    """Return the base's name on the Hub; of a folder of this computer only its own name."""
+    model = recipe.base.model
+    return Path(model).name if Path(model).is_absolute() or model.startswith((".", "~")) else model
 
 
 def check_name(recipe: Recipe) -> None:

@@ -34,6 +34,9 @@ shape = "{shape}"
 [calibrate]
 min_feeling_rows = 1
 min_feeling_auroc = 0.0
+[generation]
+rows = 4
+max_tokens = 8
 [quantize]
 type = "{type}"
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,13 @@ def test_a_name_that_the_licence_of_the_base_forbids_is_refused(tmp_path: Path) 
 )
 def test_terms_narrower_than_a_free_licence_are_noticed(licence: str, narrow: bool) -> None:
     assert bool(terms.narrow_sources([{"name": "x", "licence": licence}])) == narrow
+
+
+def test_a_base_of_this_computer_is_named_without_its_folder(tmp_path: Path) -> None:
+    recipe = tuned_ground.lay(tmp_path).recipe
+    local = replace(recipe, base=replace(recipe.base, model=str(tmp_path / "my-base")))
+    assert terms.base_name(local) == "my-base"
+    assert terms.base_name(recipe) == "somebody/tiny-base"
 
 
 def test_figures_of_a_report_are_its_numbers_and_not_its_provenance() -> None:
