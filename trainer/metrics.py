@@ -51,7 +51,15 @@ def classification(
 
 def macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Return the unweighted mean of F1 over the labels that occur in truth or prediction."""
-    return float(f1_score(truth, predicted, average="macro", zero_division=0.0))
+    if not len(truth) or not all(np.asarray(values).dtype.kind in "iub" for values in (truth, predicted)):
+        return float(f1_score(truth, predicted, average="macro", zero_division=0.0))
+    # F1 = 2 hits / (said + true). Counted here, because a bootstrap asks a thousand times and scikit-learn checks
+    # its arguments at length each time.
+    true, said = np.asarray(truth).astype(np.int64), np.asarray(predicted).astype(np.int64)
+    size = int(max(true.max(), said.max())) + 1
+    total = np.bincount(true, minlength=size) + np.bincount(said, minlength=size)
+    hits = np.bincount(true[true == said], minlength=size)
+    return float((2 * hits[total > 0] / total[total > 0]).mean())
 
 
 def positive_f1(truth: np.ndarray, predicted: np.ndarray) -> float:

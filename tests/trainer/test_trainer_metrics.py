@@ -119,3 +119,15 @@ def test_provenance_changes_with_data_and_model_and_names_no_person(tmp_path: Pa
 def test_rounding_makes_json_of_anything() -> None:
     value = {"a": np.float64(1 / 3), "b": float("nan"), "c": (1, np.int64(2)), "d": np.array([0.5])}
     assert metrics.rounded(value) == {"a": 0.333333, "b": None, "c": [1, 2], "d": [0.5]}
+
+
+def test_macro_f1_is_scikit_learns() -> None:
+    from sklearn.metrics import f1_score
+
+    rng = np.random.default_rng(4)
+    for labels in (1, 2, 3, 7):
+        for rows in (1, 5, 60):
+            truth, said = rng.integers(0, labels, rows), rng.integers(0, labels + 1, rows)
+            expected = f1_score(truth, said, average="macro", zero_division=0.0)
+            assert metrics.macro_f1(truth, said) == pytest.approx(expected, abs=1e-12)
+    assert metrics.macro_f1(np.array([True, False]), np.array([True, True])) == pytest.approx(1 / 3)
