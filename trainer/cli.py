@@ -405,6 +405,9 @@ def stage_key(stage: Stage, name: str, recipe: Recipe, paths: RunPaths, ledger: 
             digest.update(f"{path.relative_to(data)}:{_file_hash(path)}".encode())
     if name == "package":
         digest.update(str(paths.release.resolve()).encode())
+    if name == "distill" and recipe.distill.teacher:
+        teacher = Path(recipe.distill.teacher).expanduser()
+        digest.update(_file_hash(teacher if teacher.is_file() else ROOT / recipe.distill.teacher).encode())
     return digest.hexdigest()
 
 
