@@ -166,6 +166,7 @@ distill.run(load_recipe(recipe), RunPaths(out, data), Progress(sys.stdout, every
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_same_curve(ground: Ground, tmp_path: Path) -> None:
     whole = copied(ground, tmp_path / "whole")
     distill.run(ground.recipe, whole, quiet())

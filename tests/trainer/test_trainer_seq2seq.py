@@ -194,6 +194,7 @@ seq2seq.run(load_recipe(Path(sys.argv[1])), RunPaths(Path(sys.argv[2])), Progres
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_same_curve(model: Path, tmp_path: Path) -> None:
     whole, paths = RunPaths(tmp_path / "whole"), RunPaths(tmp_path / "killed")
     for one in (whole, paths):
