@@ -88,8 +88,6 @@ TEMPLATES: dict[str, Template] = {
     template.name: template
     for template in (QUIETPAGE, CHATML, _LLAMA3, _LLAMA2, _PHI3, _GEMMA, _ZEPHYR, _ALPACA, _DEEPSEEK)
 }
-PLAIN_TURNS = frozenset({"llama2", "zephyr", "alpaca"})
-"""Families that open a turn with ordinary text: only the begin- and end-of-text tokens are control tokens there."""
 ALPACA_WITH_INPUT = (
     "Below is an instruction that describes a task, paired with an input that provides further context. "
     "Write a response that appropriately completes the request.\n\n"

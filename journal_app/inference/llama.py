@@ -445,14 +445,10 @@ class _Decoder:
         task = TASKS[name]
         ids: list[int] = []
         for label in self.manifest.tasks[name]:
-            word = task.verbalisers[task.index(label)]
-            # A SentencePiece vocabulary puts a space before any text by itself.
-            tokens = self._model.tokenise(word, False)
-            if len(tokens) != 1:
-                tokens = self._model.tokenise(word.strip(), False)
-            if len(tokens) != 1:
+            token = self._model.word_token(task.verbalisers[task.index(label)])
+            if token is None:
                 raise ModelError(f"the model's vocabulary has no single token for {name}: {label}")
-            ids += tokens
+            ids.append(token)
         if len(set(ids)) != len(ids):
             raise ModelError(f"two labels of {name} share a token")
         return np.asarray(ids)

@@ -211,6 +211,23 @@ class LlamaWriter:
             finally:
                 self._wipe()
 
+    def next_scores(self, ids: Sequence[int]) -> np.ndarray:
+        """Return the scores of what comes after ``ids``, float32 [vocab]; far cheaper than :meth:`logits`."""
+        if not 0 < len(ids) <= self.context:
+            raise ModelError(f"the text has {len(ids)} tokens, the window {self.context}")
+        with self._lock:
+            self._clear_for_call()
+            context = self._check_job(self._job)
+            try:
+                lib.llama_memory_clear(self._memory, False)
+                self._decode(list(ids), 0)
+                pointer = lib.llama_get_logits_ith(context.pointer, -1)
+                if not pointer:
+                    raise ModelError("the model gave no scores")
+                return np.ctypeslib.as_array(pointer, shape=(self.vocab_size,)).copy()
+            finally:
+                self._wipe()
+
     def pace(self, count: int = 32) -> float:
         """Return how many tokens a second it writes, measured over ``count`` of them, whatever they say."""
         ids = self._start_ids() or [0]
@@ -275,7 +292,7 @@ class LlamaWriter:
             self.note = "the file says nothing of how a conversation is written for it; a plain form is used"
             return prompts.TEMPLATES["alpaca"]
         template = prompts.TEMPLATES[name]
-        if name not in prompts.PLAIN_TURNS and not self._has_control(template):
+        if name not in prompts.PLAIN and not self._has_control(template):
             self.note = f"the file's chat template is of the kind {name}, but its tokens are not; a plain form is used"
             return prompts.TEMPLATES["alpaca"]
         return template
