@@ -31,9 +31,14 @@ def judge(command: argparse.ArgumentParser) -> None:
     """Add what ``judge`` takes."""
     _writer(command)
     command.add_argument(
-        "--candidates", type=Path, nargs="+", metavar="FILE", required=True, help="JSON lines of replies"
+        "--candidates",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        required=True,
+        help="files of replies, or GGUFs that reply here",
     )
-    command.add_argument("--baseline", type=Path, metavar="FILE", help="JSON lines of replies to compare with")
+    command.add_argument("--baseline", type=Path, metavar="FILE", help="replies, or a GGUF, to compare with")
     command.add_argument("--rows", type=int, default=50, metavar="N", help="most prompts (default: 50)")
     command.add_argument(
         "--ratings", type=Path, nargs="+", metavar="FILE", help="scores by people or by another judge, to agree with"

@@ -21,6 +21,7 @@ from trainer.evaluation import judge
 from trainer.evaluation.agreement import alpha, cohen, fleiss, spearman
 from trainer.evaluation.judge import CRITERIA, read_choice, read_scores
 from trainer.progress import Progress
+from trainer.records import Example, write_examples
 
 pytestmark = pytest.mark.torch
 
@@ -299,3 +300,32 @@ def test_a_gguf_can_judge_and_a_random_one_is_refused(ground):
     found = json.loads((ground.paths.out / "judge.json").read_text(encoding="utf-8"))
     assert found["judge"]["local"] is True
     assert found["unparsable"] + found["no_answer"] == found["asked"] == 1
+
+
+@pytest.mark.llm
+def test_ggufs_reply_here_but_not_to_an_entry_that_calls_for_help(ground):
+    models = [
+        write_decoder(ground.folder / "base-v1.5.gguf"),
+        write_decoder(ground.folder / "tuned.gguf", context=1000),
+    ]
+    rows = [Example("reply", "s", entry, FINE) for entry in (*ENTRIES, "I want to die and nobody knows it.")]
+    write_examples(ground.paths.prepared / "instructions-test.jsonl.gz", rows)
+    with serving(saying(sensible)) as served:
+        found = ground.run([models[1]], served.url, baseline=models[0], rows=3)
+        count = len(served.asked)
+        again = ground.run([models[1]], served.url, baseline=models[0], rows=3)
+        assert len(served.asked) == count
+        # Replies of a file are compared on its entries, whatever was prepared.
+        files = [ground.replies("ours", dict.fromkeys(ENTRIES[:2], FINE)), models[1]]
+        beside = ground.run(files, served.url)
+    assert set(found["scores"]) == {"tuned", "base-v1_5"}
+    assert found["entries"] == 3
+    assert found["baseline"] == "base-v1_5"
+    assert again["scores"] == found["scores"]
+    assert (beside["entries"], set(beside["scores"])) == (2, {"ours", "tuned"})
+    assert "die" not in json.dumps(served.asked)
+
+
+def test_a_gguf_without_entries_is_told(ground):
+    with serving(saying(sensible)) as served, pytest.raises(TrainerError, match="prepare a source whose task is reply"):
+        ground.run([write_decoder(ground.folder / "m.gguf")], served.url)

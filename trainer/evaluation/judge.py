@@ -5,9 +5,8 @@ nothing here gates anything: the output check stands beside the judge's safety, 
 known of the judge itself is measured: each comparison is asked in both orders, and how often the first place wins is
 told; agreement with other ratings (people, or another judge) is Krippendorff's alpha and Spearman's rank correlation.
 
-A file of candidates has one reply a line (JSON lines, CSV): the entry under ``input``, ``prompt`` or ``entry``, the
-reply under ``output``, ``reply`` or ``response``. Judged are the entries that all files share. Answers of the judge are
-on the disk as they come, so that a run that was stopped goes on.
+Candidates are files of replies or GGUFs, see ``trainer.evaluation.candidates``. Judged are the entries that all of them
+answered. Answers of the judge are on the disk as they come, so that a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +30,7 @@ from trainer.augment import Bill, Lines
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.endpoint import EndpointError, FatalEndpointError, Writer, writer_from
 from trainer.evaluation.agreement import alpha, cohen, spearman
-from trainer.leaks import normalise
+from trainer.evaluation.candidates import Candidate, answered, load, shared
 from trainer.progress import Progress
 from trainer.tables import read_table
 
@@ -45,8 +43,6 @@ CRITERIA: dict[str, str] = {
 }
 """``guidance`` is what the reference systems call actionable guidance."""
 LOW, HIGH = 0, 5
-ENTRY = ("input", "prompt", "entry")
-REPLY = ("output", "reply", "response")
 IN_A_ROW = 5
 MOST_TOKENS = 300
 NOTE = (
@@ -70,16 +66,6 @@ _COMPARE = (
 _AGAIN = "\n\nYour last answer was no such JSON object. Answer with the object alone."
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """Replies of one system: ``replies`` by the key of their entry; ``entries`` the entries themselves."""
-
-    name: str
-    path: Path
-    replies: Mapping[str, str]
-    entries: Mapping[str, str]
-
-
 def run(recipe: Recipe, paths: RunPaths, progress: Progress, options: argparse.Namespace) -> StageResult:
     """Write ``judge.json``, its page and ratings; raise :class:`TrainerError` in one line.
 
@@ -88,6 +74,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress, options: argparse.N
     if options.rows < 1:
         raise TrainerError("--rows: at least 1")
     files = [*options.candidates, *([options.baseline] if options.baseline else [])]
+    files = answered(files, recipe, paths, progress, options.rows)
     candidates = load(files)
     baseline = candidates[-1].name if options.baseline else ""
     keys = shared(candidates, options.rows, recipe.seed)
@@ -140,38 +127,6 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress, options: argparse.N
         raise TrainerError(f"the judge gave no usable answer to {bad} of {judge.asked} questions; take a larger model")
     summary = {name: {c: found[c]["mean"] for c in CRITERIA} for name, found in report["scores"].items()}
     return StageResult(outputs, summary)
-
-
-def load(files: Sequence[Path]) -> list[Candidate]:
-    """Read files of replies; raise :class:`TrainerError` naming the file and line that is wrong."""
-    found: list[Candidate] = []
-    for path in files:
-        if not path.is_file():
-            raise TrainerError(f"no file of replies at {path}")
-        name = path.name.split(".")[0]
-        if any(other.name == name for other in found):
-            name = f"{path.parent.name}/{name}"
-        if any(other.name == name for other in found):
-            raise TrainerError(f"{path}: two files of that name; name them apart")
-        replies: dict[str, str] = {}
-        entries: dict[str, str] = {}
-        for record in read_table(path):
-            entry, reply = (_column(record.values, names) for names in (ENTRY, REPLY))
-            if entry is None or reply is None:
-                raise TrainerError(f"{record.where}: needs {' or '.join(ENTRY)}, and {' or '.join(REPLY)}")
-            key = hashlib.sha256(normalise(entry).encode()).hexdigest()[:16]
-            entries.setdefault(key, entry.strip())
-            replies.setdefault(key, reply.strip())
-        found.append(Candidate(name, path, replies, entries))
-    return found
-
-
-def shared(candidates: Sequence[Candidate], rows: int, seed: int) -> list[str]:
-    """Return the keys of entries that every candidate answered, at most ``rows``, drawn by hash."""
-    common = set.intersection(*(set(candidate.replies) for candidate in candidates))
-    if not common:
-        raise TrainerError("the files share no entry: replies can be compared on the same entries only")
-    return sorted(common, key=lambda key: hashlib.sha256(f"{seed}:judge:{key}".encode()).digest())[:rows]
 
 
 def pairs_of(candidates: Sequence[Candidate], baseline: str) -> list[tuple[Candidate, Candidate]]:
@@ -439,10 +394,6 @@ def _who(choice: str, *, swapped: bool) -> str:
     if choice == "tie":
         return "tie"
     return "one" if (choice == "A") != swapped else "other"
-
-
-def _column(values: Mapping[str, Any], names: Sequence[str]) -> str | None:
-    return next((str(values[name]) for name in names if isinstance(values.get(name), str)), None)
 
 
 def _marked(name: str, text: str) -> str:

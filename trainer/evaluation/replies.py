@@ -57,7 +57,7 @@ class Generated:
     load: float
     peak_bytes: int
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[str, float | None]:
         """Return medians, the 95th percentile, the rate and the peak, with their units in the names."""
         total = sum(self.seconds)
         return {
@@ -66,42 +66,51 @@ class Generated:
             "reply_ms_median": 1000 * float(np.median(self.seconds)),
             "reply_ms_p95": 1000 * float(np.percentile(self.seconds, 95)),
             "tokens_per_s": sum(self.tokens) / total if total else 0.0,
-            "peak_memory_mb": self.peak_bytes / 1e6,
+            "peak_memory_mb": self.peak_bytes / 1e6 if self.peak_bytes else None,
         }
 
 
 def generate(
     path: Path,
-    entries: Sequence[str],
+    entries: Sequence[str | Sequence[tuple[str, str]]],
     config: GenerationConfig,
     *,
-    system: str,
+    system: str = "",
     seed: int = 0,
     adapter: Path | None = None,
     threads: int | None = None,
+    context: int = 4096,
 ) -> Generated:
     """Return a reply of the GGUF at ``path`` to each entry, written in a process of its own so that memory shows.
 
+    An entry is a text, asked under ``system``, or a whole conversation as (role, text).
     Raises :class:`TrainerError` when the model cannot be used, or takes its process with it.
     """
     if not entries:
         raise TrainerError("there is no entry to reply to")
+    talks = [_talk(entry, system) for entry in entries]
     spawn = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-            return pool.submit(_generate, path, list(entries), config, system, seed, adapter, threads).result()
+            return pool.submit(_generate, path, talks, config, seed, adapter, threads, context).result()
     except BrokenProcessPool:
         raise TrainerError(f"{path.name}: the process that wrote with it died; is there enough memory?") from None
 
 
+def _talk(entry: str | Sequence[tuple[str, str]], system: str) -> list[tuple[str, str]]:
+    if isinstance(entry, str):
+        return [("system", system), ("user", entry)] if system else [("user", entry)]
+    return list(entry)
+
+
 def _generate(
     path: Path,
-    entries: list[str],
+    talks: list[list[tuple[str, str]]],
     config: GenerationConfig,
-    system: str,
     seed: int,
     adapter: Path | None,
     threads: int | None,
+    context: int,
 ) -> Generated:
     from journal_app.inference.engine import ModelError
     from journal_app.inference.writer import LlamaWriter
@@ -109,12 +118,12 @@ def _generate(
     began = time.perf_counter()
     replies, first, seconds, tokens = [], [], [], []
     try:
-        with LlamaWriter(path, adapter=adapter, threads=threads) as writer:
+        with LlamaWriter(path, adapter=adapter, threads=threads, context=context) as writer:
             load = time.perf_counter() - began
-            for number, entry in enumerate(entries):
+            for number, talk in enumerate(talks):
                 began, heard, pieces = time.perf_counter(), 0.0, []
                 for piece in writer.chat(
-                    [("system", system), ("user", entry)] if system else [("user", entry)],
+                    talk,
                     max_tokens=config.max_tokens,
                     temperature=config.temperature,
                     top_p=config.top_p,
