@@ -139,8 +139,8 @@ class Manifest:
                 template=_string(raw["template"]),
                 max_tokens=_integer(raw["max_tokens"]),
                 may_generate=raw["may_generate"] is True,
-                evaluation=dict(raw["evaluation"]),
-                training_data=[dict(v) for v in raw["training_data"]],
+                evaluation=_mapping(raw["evaluation"]),
+                training_data=[_mapping(v) for v in raw["training_data"]],
                 licence=_string(raw["licence"]),
                 tensors_sha256=_string(raw["tensors_sha256"]),
                 created=_string(raw["created"]),
@@ -264,6 +264,13 @@ def _string(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError("not a string")
     return value
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    # A list of pairs would do for `dict`, and come back as something else.
+    if not isinstance(value, dict):
+        raise TypeError("not an object")
+    return cast("dict[str, Any]", value)
 
 
 def _strings(values: Any) -> tuple[str, ...]:
