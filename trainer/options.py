@@ -83,6 +83,10 @@ def push(command: argparse.ArgumentParser) -> None:
 
 
 def _writer(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--endpoint", metavar="URL", help="OpenAI-compatible; without it nothing is sent anywhere")
+    command.add_argument(
+        "--endpoint",
+        metavar="URL",
+        help="OpenAI-compatible, its key in QUIETPAGE_ENDPOINT_KEY; without it nothing is sent",
+    )
     command.add_argument("--model", metavar="NAME", help="model at the endpoint")
     command.add_argument("--gguf", type=Path, metavar="FILE", help="a GGUF on this computer instead")
