@@ -490,7 +490,7 @@ def _blocks(report: Mapping[str, Any]) -> list[Any]:
         rows = [[n, *(shown(f["over_baseline"][c]) for c in CRITERIA)] for n, f in scores.items() if f["over_baseline"]]
         blocks += [
             ("head", f"Difference to {report['baseline']}"),
-            ("text", "On the same entries; an interval with 0 in it is no difference."),
+            ("text", "On the same entries; an interval with 0 in it shows no difference."),
             ("table", ["candidate", *CRITERIA], rows),
         ]
     if report["comparisons"]:
