@@ -49,14 +49,18 @@ def confusion_grid(matrices: Mapping[str, np.ndarray], labels: Sequence[str], ta
     _save(figure, target)
 
 
-def risk_trend(days: Sequence[float], series: Mapping[str, Sequence[float]], target: Path, title: str) -> None:
+def risk_trend(
+    days: Sequence[float] | np.ndarray, series: Mapping[str, Sequence[float] | np.ndarray], target: Path, title: str
+) -> None:
     """Draw shares of high-risk texts over time, one line a reading of risk; ``days`` on the horizontal axis."""
     figure = _sheet(8.0, 3.8)
     _trend(figure.add_subplot(), days, series, title)
     _save(figure, target)
 
 
-def rolling_heat(days: Sequence[float], labels: Sequence[str], shares: np.ndarray, target: Path, title: str) -> None:
+def rolling_heat(
+    days: Sequence[float] | np.ndarray, labels: Sequence[str], shares: np.ndarray, target: Path, title: str
+) -> None:
     """Draw shares [labels, days] of emotions in a rolling window as a heat map."""
     figure = _sheet(8.4, 0.9 + 0.42 * len(labels))
     _heat(figure, figure.add_subplot(), days, labels, shares, title)
@@ -201,7 +205,9 @@ def _matrix(axes: Axes, matrix: np.ndarray, labels: Sequence[str], title: str, *
     axes.title.set_fontsize(10)
 
 
-def _trend(axes: Axes, days: Sequence[float], series: Mapping[str, Sequence[float]], title: str) -> None:
+def _trend(
+    axes: Axes, days: Sequence[float] | np.ndarray, series: Mapping[str, Sequence[float] | np.ndarray], title: str
+) -> None:
     for number, (name, values) in enumerate(series.items()):
         style = ("-", "--", "-.", ":")[number % 4]
         axes.plot(days, values, label=name, color=_colour(number), linestyle=style, linewidth=1.8)
@@ -211,7 +217,12 @@ def _trend(axes: Axes, days: Sequence[float], series: Mapping[str, Sequence[floa
 
 
 def _heat(
-    figure: Figure, axes: Axes, days: Sequence[float], labels: Sequence[str], shares: np.ndarray, title: str
+    figure: Figure,
+    axes: Axes,
+    days: Sequence[float] | np.ndarray,
+    labels: Sequence[str],
+    shares: np.ndarray,
+    title: str,
 ) -> None:
     extent = (float(days[0]), float(days[-1]), len(labels) - 0.5, -0.5)
     image = axes.imshow(shares, cmap=_SHADES, vmin=0, aspect="auto", extent=extent, interpolation="nearest")
