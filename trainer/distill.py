@@ -32,6 +32,7 @@ from journal_app.inference.engine import ModelError
 from journal_app.inference.llama import LlamaReader
 from journal_app.inference.scoring import probabilities
 from journal_app.inference.text import sentences
+from trainer import parallel
 from trainer.config import ROOT, Recipe, RunPaths, StageResult, TrainerError
 from trainer.corpora.prose import prose
 from trainer.metrics import provenance
@@ -412,7 +413,6 @@ def _causal(
     valid: Sequence[Passage],
     teacher: str,
 ) -> Student:
-    from accelerate import Accelerator
 
     from trainer.causal import base, guard, packing, shapes
     from trainer.causal.loop import Loop
@@ -483,7 +483,7 @@ def _causal(
             attention = packing.register()
         model = load_tuned(recipe, start, location, device, progress, attention)
     learner = Learner(model, attention)
-    accelerator = Accelerator(mixed_precision="no", cpu=device.type == "cpu")
+    accelerator = parallel.accelerator(cpu=device.type == "cpu")
     checkpoints = guard.Checkpoints(paths.checkpoints / "distill", recipe.sft.keep)
     sft = replace(
         recipe.sft,

@@ -24,7 +24,6 @@ from journal_app.inference.engine import ModelError, Reading
 from journal_app.inference.llama import LlamaReader, sha256_of
 from journal_app.inference.scoring import probabilities
 from journal_app.inference.text import language
-from journal_app.inference.writer import LlamaWriter
 from trainer import baseline, metrics
 from trainer.calibrate import known
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
@@ -386,35 +385,19 @@ def _replies(recipe: Recipe, paths: RunPaths, progress: Progress, target: Path) 
     from trainer.evaluation import replies
 
     chosen = rows[:: max(1, len(rows) // recipe.generation.rows)][: recipe.generation.rows]
-    draw = recipe.generation
-    answers: list[str] = []
-    first: list[float] = []
-    seconds: list[float] = []
-    began = time.monotonic()
-    with LlamaWriter(target, threads=THREADS, context=max(512, recipe.max_tokens)) as writer:
-        load = time.monotonic() - began
-        for row in progress.over(chosen, "evaluate: answers", len(chosen)):
-            began, heard, pieces = time.monotonic(), 0.0, []
-            for piece in writer.chat(
-                messages_of(row),
-                max_tokens=draw.max_tokens,
-                temperature=draw.temperature,
-                top_p=draw.top_p,
-                repeat_penalty=draw.repeat_penalty,
-                seed=recipe.seed,
-            ):
-                heard = heard or time.monotonic() - began
-                pieces.append(piece)
-            answers.append("".join(pieces).strip())
-            seconds.append(time.monotonic() - began)
-            first.append(heard or seconds[-1])
-        tokens = [len(writer.tokenise(answer)) for answer in answers]
-    # Memory would be that of the trainer's whole process: 0, as not known.
-    generated = replies.Generated(tuple(answers), tuple(first), tuple(seconds), tuple(tokens), load, 0)
+    progress.say(f"evaluate: {len(chosen)} answers")
+    generated = replies.generate(
+        target,
+        [messages_of(row) for row in chosen],
+        recipe.generation,
+        seed=recipe.seed,
+        threads=THREADS,
+        context=max(512, recipe.max_tokens),
+    )
     found = replies.evaluate(
         recipe.name,
         [row.input for row in chosen],
-        answers,
+        generated.replies,
         language=chosen[0].lang,
         references=[row.output for row in chosen],
         generated=generated,

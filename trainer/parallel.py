@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import Any
 
 
 def world() -> int:
@@ -41,6 +42,20 @@ def first() -> Iterator[None]:
     state = PartialState(cpu=os.environ.get("ACCELERATE_USE_CPU", "") == "true" or not _gpu())
     with state.main_process_first():
         yield
+
+
+def accelerator(*, cpu: bool) -> Any:
+    """Return accelerate's object for a training in full control of its own precision.
+
+    What an earlier stage of this process left in accelerate's state (TRL's precision, say) is none of this one's;
+    several processes keep the group that their launcher made.
+    """
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    if world() == 1:
+        AcceleratorState._reset_state(reset_partial_state=True)  # noqa: SLF001 - there is no public way
+    return Accelerator(mixed_precision="no", cpu=cpu)
 
 
 def _gpu() -> bool:

@@ -11,6 +11,7 @@ once and every question is scored from it.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -220,10 +221,13 @@ def _ask(text: str, template: Template, lead: str) -> list[Segment]:
 def encode(segments: Sequence[Segment], tokenise: Callable[[str, bool], list[int]]) -> list[int]:
     """Join the ids of ``segments``; ``tokenise(text, control)`` must honour its second argument.
 
-    Raises whatever ``tokenise`` raises. Empty segments are skipped.
+    A person's words are put into Unicode's composed form (NFC) first: some tokenizers do so by themselves and
+    llama.cpp never does, and the same word typed on another system must not become other ids. Empty segments are skipped.
+    Raises whatever ``tokenise`` raises.
     """
     ids: list[int] = []
     for segment in segments:
-        if segment.text:
-            ids.extend(tokenise(segment.text, segment.control))
+        text = segment.text if segment.control else unicodedata.normalize("NFC", segment.text)
+        if text:
+            ids.extend(tokenise(text, segment.control))
     return ids

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,3 +82,13 @@ def test_templates_are_found_by_name() -> None:
         "alpaca",
         "deepseek",
     }
+
+
+def test_a_word_has_the_same_ids_however_it_was_composed() -> None:
+    def letters(text: str, control: bool) -> list[int]:
+        return [ord(c) for c in text]
+
+    for text in ("caf\u00e9", "\ud798\ub4e0 \ud558\ub8e8"):
+        apart = unicodedata.normalize("NFD", text)
+        assert apart != text
+        assert prompts.encode(prompts.prefix(apart), letters) == prompts.encode(prompts.prefix(text), letters)

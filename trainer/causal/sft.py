@@ -39,7 +39,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     Raises :class:`TrainerError` when base, data or memory do not suffice, and for what ``guard`` tells.
     """
     sft = recipe.sft
-    accelerator = _accelerator(sft.device)
+    accelerator = parallel.accelerator(cpu=choose_device(sft.device).type == "cpu")
     device: torch.device = accelerator.device
     if not accelerator.is_main_process:
         progress = Progress(stream=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - lives as long as the process
@@ -198,13 +198,6 @@ def quiet() -> Any:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
         hub_logging.set_verbosity(before)
-
-
-def _accelerator(wanted: str) -> Any:
-    from accelerate import Accelerator
-
-    cpu = choose_device(wanted).type == "cpu"
-    return Accelerator(mixed_precision="no", cpu=cpu)
 
 
 def _data_key(examples: Sequence[Encoded]) -> str:
