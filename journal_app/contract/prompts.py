@@ -221,8 +221,8 @@ def _ask(text: str, template: Template, lead: str) -> list[Segment]:
 def encode(segments: Sequence[Segment], tokenise: Callable[[str, bool], list[int]]) -> list[int]:
     """Join the ids of ``segments``; ``tokenise(text, control)`` must honour its second argument.
 
-    A person's words are put into Unicode's composed form (NFC) first: some tokenizers do so by themselves and
-    llama.cpp never does, and the same word typed on another system must not become other ids. Empty segments are skipped.
+    A person's words are put into Unicode's composed form (NFC) first: some tokenizers do so by themselves, llama.cpp
+    never does, and the same word typed on another system must not become other ids. Empty segments are skipped.
     Raises whatever ``tokenise`` raises.
     """
     ids: list[int] = []
