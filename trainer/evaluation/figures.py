@@ -6,10 +6,11 @@ Colours are the app's; they never mean good or bad, and no bar or line is red. N
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
 
@@ -29,18 +30,71 @@ Interval = tuple[float, float, float]
 """A figure with the ends of its 95 % interval; NaN ends where there is none."""
 _SHADES = LinearSegmentedColormap.from_list("quiet", [LIGHT.card, "#BFD3C8", LIGHT.accent, "#1E3A2E"])
 _HATCHES = ("", "//", "..", "xx", "\\\\", "++")
+_CALM = tuple(colour for colour in LIGHT.series if colour != "#D55E00")
+"""Colours of lines about risk: the orange-red of the series would read as an alarm."""
+_NUMBERS = 12
+"""Most labels whose confusion matrix has its numbers written in."""
+_SYLLABLE = re.compile(r"[가-힣]")
+_FIRST = "g kk n d tt r m b pp s ss _ j jj ch k t p h".split()  # noqa: SIM905
+_VOWEL = "a ae ya yae eo e yeo ye o wa wae oe yo u wo we wi yu eu ui i".split()  # noqa: SIM905
+_LAST = "_ k k k n n n t l k m l l l p l m p p t t ng t t k t p t".split()  # noqa: SIM905
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
-def method_bars(values: Mapping[str, Mapping[str, Interval]], target: Path, title: str) -> None:
-    """Draw metric by metric one bar a method, with its interval; ``values``: method -> metric -> figure."""
-    figure = _sheet(1.4 + 1.7 * len(next(iter(values.values()))), 4.2)
-    _bars(figure.add_subplot(), values, title)
+def _lettered(draw: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Let all that ``draw`` writes, ticks included, be in fonts that have its letters; without any, Hangul is spelt."""
+
+    @wraps(draw)
+    def drawn(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with plt.rc_context({"font.family": _families()}):
+            return draw(*map(_spelt, args), **{k: _spelt(v) for k, v in kwargs.items()})  # type: ignore[arg-type]
+
+    return drawn
+
+
+def romanised(text: str) -> str:
+    """Return ``text`` with each Hangul syllable in Latin letters, after the tables of the Revised Romanisation (2000).
+
+    Syllable by syllable, without the sound changes between them: readable where no Korean font is.
+    """
+
+    def spelt(match: re.Match[str]) -> str:
+        first, rest = divmod(ord(match.group()) - 0xAC00, 21 * 28)
+        vowel, last = divmod(rest, 28)
+        return (_FIRST[first] + _VOWEL[vowel] + _LAST[last]).replace("_", "")
+
+    return _SYLLABLE.sub(spelt, text)
+
+
+def _spelt(value: Any) -> Any:
+    if len(_families()) > 1:
+        return value
+    if isinstance(value, str):
+        return romanised(value)
+    if isinstance(value, Mapping):
+        return {_spelt(name): _spelt(item) for name, item in value.items()}
+    return type(value)(map(_spelt, value)) if type(value) in (list, tuple) else value
+
+
+@_lettered
+def method_bars(values: Mapping[str, Mapping[str, Interval]], target: Path, title: str, *, top: float = 1.0) -> None:
+    """Draw metric by metric one bar a method, with its interval; ``values``: method -> metric -> figure, 0 to ``top``.
+
+    A figure that is not known (NaN) has no bar, one without an interval no whiskers.
+    """
+    count = len(next(iter(values.values())))
+    figure = _sheet(max(1.4 + count * max(1.7, 0.42 * len(values)), 1.5 + 0.085 * len(title), 1.8 * len(values)), 4.2)
+    _bars(figure.add_subplot(), values, title, top)
     _save(figure, target)
 
 
+@_lettered
 def confusion_grid(matrices: Mapping[str, np.ndarray], labels: Sequence[str], target: Path, title: str) -> None:
     """Draw six confusion matrices: three methods, above in counts, below in shares of the true label."""
-    figure = _sheet(4.3 * len(matrices), 8.2)
+    side = max(4.3, 0.24 * len(labels) + 1.6)
+    figure = _sheet(side * len(matrices), 2 * (side - 0.2))
     figure.suptitle(title)
     for column, (name, matrix) in enumerate(matrices.items()):
         _matrix(figure.add_subplot(2, len(matrices), column + 1), matrix, labels, f"{name}: texts", shares=False)
@@ -49,6 +103,7 @@ def confusion_grid(matrices: Mapping[str, np.ndarray], labels: Sequence[str], ta
     _save(figure, target)
 
 
+@_lettered
 def risk_trend(
     days: Sequence[float] | np.ndarray, series: Mapping[str, Sequence[float] | np.ndarray], target: Path, title: str
 ) -> None:
@@ -58,6 +113,7 @@ def risk_trend(
     _save(figure, target)
 
 
+@_lettered
 def rolling_heat(
     days: Sequence[float] | np.ndarray, labels: Sequence[str], shares: np.ndarray, target: Path, title: str
 ) -> None:
@@ -67,6 +123,7 @@ def rolling_heat(
     _save(figure, target)
 
 
+@_lettered
 def combined(parts: Sequence[Callable[[Figure, SubplotSpec], None]], target: Path, title: str) -> None:
     """Draw ``parts`` on one page, two a row; each gets the figure and its place, see :func:`as_part`."""
     rows = -(-len(parts) // 2)
@@ -80,6 +137,8 @@ def combined(parts: Sequence[Callable[[Figure, SubplotSpec], None]], target: Pat
 
 def as_part(kind: str, *values: Any) -> Callable[[Figure, SubplotSpec], None]:
     """Return one part of a combined page: ``bars``, ``trend``, ``heat`` or ``matrix`` with its values and title."""
+
+    values = tuple(map(_spelt, values))
 
     def draw(figure: Figure, place: SubplotSpec) -> None:
         axes = figure.add_subplot(place)
@@ -95,6 +154,7 @@ def as_part(kind: str, *values: Any) -> Callable[[Figure, SubplotSpec], None]:
     return draw
 
 
+@_lettered
 def reliability(bins: Mapping[str, Sequence[Sequence[float]]], target: Path) -> None:
     """Draw reliability diagrams; ``bins``: task -> (mean confidence, accuracy, texts) of each bin."""
     columns = min(3, len(bins))
@@ -113,6 +173,7 @@ def reliability(bins: Mapping[str, Sequence[Sequence[float]]], target: Path) -> 
     _save(figure, target)
 
 
+@_lettered
 def curves(
     points: Mapping[str, tuple[np.ndarray, np.ndarray]], target: Path, title: str, axes_names: tuple[str, str]
 ) -> None:
@@ -127,6 +188,7 @@ def curves(
     _save(figure, target)
 
 
+@_lettered
 def loss_curve(path: Path, target: Path) -> bool:
     """Draw training and evaluation loss and the learning rate of a ``curve-*.jsonl``; return whether there was any."""
     points = []
@@ -164,19 +226,18 @@ def loss_curve(path: Path, target: Path) -> bool:
     return True
 
 
-def _bars(axes: Axes, values: Mapping[str, Mapping[str, Interval]], title: str) -> None:
+def _bars(axes: Axes, values: Mapping[str, Mapping[str, Interval]], title: str, top: float = 1.0) -> None:
     metrics = list(next(iter(values.values())))
     width = 0.8 / len(values)
     for number, (method, found) in enumerate(values.items()):
         x = np.arange(len(metrics)) + (number - (len(values) - 1) / 2) * width
         height = np.array([found[m][0] for m in metrics], dtype=float)
         ends = np.array([found[m][1:] for m in metrics], dtype=float)
-        errors = np.nan_to_num(np.abs(ends.T - height), nan=0.0)
         axes.bar(
             x,
-            np.nan_to_num(height),
+            height,
             width * 0.92,
-            yerr=errors,
+            yerr=np.abs(ends.T - height),
             label=method,
             color=_colour(number),
             hatch=_HATCHES[number % len(_HATCHES)],
@@ -184,7 +245,7 @@ def _bars(axes: Axes, values: Mapping[str, Mapping[str, Interval]], title: str) 
             error_kw={"elinewidth": 1, "ecolor": LIGHT.ink, "capsize": 3},
         )
     axes.set_xticks(np.arange(len(metrics)), [m.replace("_", " ") for m in metrics])
-    axes.set(ylim=(0, 1), ylabel="0 to 1, higher is better", title=title)
+    axes.set(ylim=(0, top), ylabel=f"0 to {top:g}, higher is better", title=title)
     axes.legend(frameon=False, ncols=len(values), loc="upper center", bbox_to_anchor=(0.5, -0.12))
     _plain(axes)
 
@@ -193,14 +254,19 @@ def _matrix(axes: Axes, matrix: np.ndarray, labels: Sequence[str], title: str, *
     values = matrix / np.maximum(matrix.sum(1, keepdims=True), 1) if shares else matrix
     top = 1.0 if shares else max(1, int(matrix.max()))
     axes.imshow(values, cmap=_SHADES, vmin=0, vmax=top, aspect="auto")
-    for row in range(len(labels)):
+    # More numbers than that run into each other; the shades still tell.
+    for row in range(len(labels) if len(labels) <= _NUMBERS else 0):
         for column in range(len(labels)):
             dark = values[row, column] > 0.55 * top
             text = f"{values[row, column]:.2f}" if shares else f"{matrix[row, column]:,}"
             colour = LIGHT.card if dark else LIGHT.ink
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8 if len(labels) < 8 else 6)
-    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right", fontsize=8)
-    axes.set_yticks(range(len(labels)), labels, fontsize=8)
+    size = 8 if len(labels) <= _NUMBERS else 6
+    few = len(labels) <= _NUMBERS
+    axes.set_xticks(
+        range(len(labels)), labels, fontsize=size, rotation=45 if few else 90, ha="right" if few else "center"
+    )
+    axes.set_yticks(range(len(labels)), labels, fontsize=size)
     axes.set(xlabel="predicted", ylabel="true", title=title)
     axes.title.set_fontsize(10)
 
@@ -210,9 +276,9 @@ def _trend(
 ) -> None:
     for number, (name, values) in enumerate(series.items()):
         style = ("-", "--", "-.", ":")[number % 4]
-        axes.plot(days, values, label=name, color=_colour(number), linestyle=style, linewidth=1.8)
-    axes.set(ylim=(0, 1), xlabel="day", ylabel="share read as high risk", title=title)
-    axes.legend(frameon=False)
+        axes.plot(days, values, label=name, color=_CALM[number % len(_CALM)], linestyle=style, linewidth=1.8)
+    axes.set(ylim=(0, 1.02), xlabel="day (0: today)", ylabel="share read as high risk", title=title)
+    axes.legend(frameon=False, ncols=min(3, len(series)), loc="upper center", bbox_to_anchor=(0.5, -0.16))
     _plain(axes)
 
 
@@ -227,7 +293,7 @@ def _heat(
     extent = (float(days[0]), float(days[-1]), len(labels) - 0.5, -0.5)
     image = axes.imshow(shares, cmap=_SHADES, vmin=0, aspect="auto", extent=extent, interpolation="nearest")
     axes.set_yticks(range(len(labels)), labels)
-    axes.set(xlabel="day", title=title)
+    axes.set(xlabel="day (0: today)", ylabel="label", title=title)
     figure.colorbar(image, ax=axes, label="share of texts", pad=0.02)
 
 
@@ -236,8 +302,7 @@ def _colour(number: int) -> str:
 
 
 def _sheet(width: float, height: float) -> Figure:
-    with plt.rc_context({"font.family": _families()}):
-        return Figure(figsize=(width, height), facecolor=LIGHT.card, layout="constrained")
+    return Figure(figsize=(width, height), facecolor=LIGHT.card, layout="constrained")
 
 
 @lru_cache(maxsize=1)
@@ -255,5 +320,4 @@ def _plain(axes: Axes) -> None:
 
 def _save(figure: Figure, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    with plt.rc_context({"font.family": _families()}):
-        figure.savefig(target, dpi=DPI, facecolor=LIGHT.card)
+    figure.savefig(target, dpi=DPI, facecolor=LIGHT.card)
