@@ -30,6 +30,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress, options: argparse.N
         for run, path in zip(runs, options.runs, strict=True):
             run["name"] = f"{run['name']} ({Path(path).name})"
     report = side_by_side(runs)
+    report |= {key: _extra(runs, key) for key in ("judge", "sweep")}
     target = paths.reports / "compare.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(rounded(report), indent=1, sort_keys=True) + "\n", "utf-8")
@@ -43,6 +44,10 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress, options: argparse.N
         ),
         ("table", header, rows),
     ]
+    for key, words in (("judge", "Scores of a judge, 0 to 5"), ("sweep", "Quantised types")):
+        if report[key]:
+            shown = {"tasks": report[key], "comparable": [True] * len(runs)}
+            blocks += [("head", words), ("table", header, table_rows(shown, [run["name"] for run in runs]))]
     sizes = [[run["name"], run.get("megabytes"), run.get("texts_per_s"), run.get("machine")] for run in runs]
     blocks += [("head", "Size and speed"), ("table", ["run", "MB", "texts/s", "machine"], sizes)]
     write_page(paths.reports / "compare.html", paths.reports / "compare.md", "Runs side by side", blocks)
@@ -68,6 +73,8 @@ def load(folder: Path) -> dict[str, Any]:
         "tasks": tasks,
         "replies": {k: v for k, v in replies.items() if isinstance(v, int | float)},
         "bertscore": ((replies.get("bertscore") or {}).get("rescaled") or {}).get("f"),
+        "judge": _told(read_json(folder / "judge.json"), "scores"),
+        "sweep": _told(read_json(folder / "sweep.json"), "types"),
         "megabytes": report["file_bytes"] / 1e6 if "file_bytes" in report else None,
         "texts_per_s": report.get("texts_per_s"),
         "machine": report.get("machine") or study.get("machine"),
@@ -82,10 +89,14 @@ def side_by_side(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for task in dict.fromkeys(name for run in runs for name in run["tasks"]):
         entries = [run["tasks"].get(task) for run in runs]
         tasks[task] = {}
+        # The data may be the same and fewer of its rows read: a study takes as many as it is told.
+        count = next((e.get("rows") for e, fine in zip(entries, comparable, strict=True) if e and fine), None)
+        same = [fine and (not e or e.get("rows") == count) for e, fine in zip(entries, comparable, strict=True)]
         for figure in FIGURES:
             values = [entry.get(figure) if entry else None for entry in entries]
             if any(value is not None for value in values):
-                tasks[task][figure] = {"values": values, "best": _best(figure, values, entries, comparable)}
+                best = _best(figure, values, entries, same)
+                tasks[task][figure] = {"values": values, "best": best, "comparable": same}
     words = {}
     for figure in dict.fromkeys(k for run in runs for k in run["replies"]):
         words[figure] = {"values": [run["replies"].get(figure) for run in runs], "best": None}
@@ -96,6 +107,29 @@ def side_by_side(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"runs": [run["name"] for run in runs], "comparable": comparable, "tasks": tasks}
 
 
+def _told(report: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return what a judge or a sweep says: the hash of its data, and name -> figure -> value."""
+    found: dict[str, dict[str, float]] = {}
+    for name, entry in (report.get(key) or {}).items():
+        values = {k: v.get("mean") if isinstance(v, dict) and "mean" in v else v for k, v in entry.items()}
+        found[name] = {k: v for k, v in values.items() if isinstance(v, int | float)}
+    return {"data": report.get("data_sha256"), "entries": found}
+
+
+def _extra(runs: Sequence[Mapping[str, Any]], key: str) -> dict[str, Any]:
+    """Return name -> figure -> values of judges or sweeps; nothing is called best, other data is marked."""
+    first = next((run[key]["data"] for run in runs if run[key]["entries"]), None)
+    same = [run[key]["data"] is not None and run[key]["data"] == first for run in runs]
+    result: dict[str, Any] = {}
+    for name in dict.fromkeys(name for run in runs for name in run[key]["entries"]):
+        entries = [run[key]["entries"].get(name, {}) for run in runs]
+        result[name] = {
+            figure: {"values": [e.get(figure) for e in entries], "best": None, "comparable": same}
+            for figure in dict.fromkeys(k for e in entries for k in e)
+        }
+    return result
+
+
 def table_rows(report: Mapping[str, Any], names: Sequence[str]) -> list[list[str]]:
     """Return rows of cells: task, figure, one value a run, with the marks that the page explains."""
     rows = []
@@ -103,7 +137,8 @@ def table_rows(report: Mapping[str, Any], names: Sequence[str]) -> list[list[str
         for figure, found in figures.items():
             cells = []
             for number, value in enumerate(found["values"]):
-                mark = "" if value is None or report["comparable"][number] else _OTHER_DATA
+                fine = found.get("comparable", report["comparable"])[number]
+                mark = "" if value is None or fine else _OTHER_DATA
                 cells.append(cell_text(value) + (" +" if found["best"] == number else mark))
             rows.append([task, figure.replace("_", " "), *cells])
     return rows

@@ -197,6 +197,9 @@ def _evaluation(paths: RunPaths, figures: Any) -> list[Block]:
     if screens:
         first = next(e["screening"] for e in report["tasks"].values() if "screening" in e)
         blocks.append(("table", ["screen", *(key.replace("_", " ") for key in first)], screens))
+    for task, entry in report.get("tasks", {}).items():
+        if entry.get("recall"):
+            blocks.append(("table", [f"{task}: label", "recall"], [[k, v] for k, v in entry["recall"].items()]))
     bins = {task: e["reliability"] for task, e in report.get("tasks", {}).items() if e.get("reliability")}
     if bins:
         target = paths.figures / "reliability.png"
@@ -205,8 +208,7 @@ def _evaluation(paths: RunPaths, figures: Any) -> list[Block]:
     for key in ("test", "replies", "voice", "overlap"):
         found = report.get(key)
         if isinstance(found, dict):
-            rows = [[k, v] for k, v in found.items() if isinstance(v, int | float | str) or v is None]
-            blocks.append(("table", [key, ""], rows))
+            blocks.append(("table", [key, ""], _facts(found)))
     return blocks
 
 
@@ -239,12 +241,38 @@ def _study(paths: RunPaths, figures: Any) -> list[Block]:
 
 def _judge(paths: RunPaths, figures: Any) -> list[Block]:
     report = read_json(paths.out / "judge.json")
-    found = report.get("scores") or report.get("candidates")
-    if not isinstance(found, dict):
+    scores, criteria = report.get("scores"), list(report.get("criteria") or ())
+    if not isinstance(scores, dict) or not scores:
         return []
-    rows = [[name, json.dumps(value, sort_keys=True)[:160]] for name, value in found.items()]
-    note = "A judge inflates and is unreliable on safety: nothing is gated by it."
-    return [("text", note), ("table", ["candidate", "scores"], rows)]
+    rows = [
+        [name, *(_with_ends(entry.get(key)) for key in criteria), entry.get("output_check_pass")]
+        for name, entry in scores.items()
+    ]
+    who = (report.get("judge") or {}).get("model", "a model")
+    blocks: list[Block] = [
+        ("text", f"{report.get('note', '')} Judge: {who}; {report.get('entries')} entries, scores from 0 to 5, 95 %."),
+        ("table", ["candidate", *criteria, "output check passes"], rows),
+    ]
+    picture = paths.figures / "judge.png"
+    return [*blocks, ("figure", picture, "Scores of the judge, as shares of the highest.")]
+
+
+def _with_ends(cell: Any) -> str:
+    if not isinstance(cell, dict) or cell.get("mean") is None:
+        return "-"
+    return f"{cell['mean']:.2f} ({cell['low']:.2f}-{cell['high']:.2f})"
+
+
+def _facts(found: dict[str, Any]) -> list[list[Any]]:
+    """Return name and value of what is one value, a level deep: enough for a table, without lists."""
+    rows: list[list[Any]] = []
+    for key, value in found.items():
+        if isinstance(value, dict):
+            inner = {k: v for k, v in value.items() if isinstance(v, int | float | str)}
+            rows += [[f"{key}: {k}".replace("_", " "), v] for k, v in inner.items()]
+        elif isinstance(value, int | float | str):
+            rows.append([key.replace("_", " "), value])
+    return rows
 
 
 def _caption(path: Path) -> str:
