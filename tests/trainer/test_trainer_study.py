@@ -16,6 +16,7 @@ from journal_app.inference.writer import LlamaWriter
 from tests.support.recipe_ground import write_all
 from trainer import cli
 from trainer.config import TrainerError
+from trainer.corpora.files import Row
 from trainer.evaluation import compare, figures, page, risk, study
 
 pytestmark = [pytest.mark.torch, pytest.mark.llm, pytest.mark.timeout(900)]
@@ -123,6 +124,20 @@ def test_a_task_without_one_label_cannot_be_studied(
     assert "no task with one label" in capsys.readouterr().err
     assert cli.main(["study", *arguments, "--task", "isear"]) == 2
     assert "hold no isear" in capsys.readouterr().err
+
+
+def test_fewer_rows_are_drawn_whatever_their_order() -> None:
+    labels = TASKS["emotion"].labels
+    in_turn = [Row("emotion", f"text {i}", "made", "published", label=labels[i % 6]) for i in range(240)]
+    one_after_the_other = sorted(in_turn, key=lambda row: row.label)
+    for rows in (in_turn, one_after_the_other):
+        for count in (60, 200):
+            found = study.sampled(rows, count, seed=3)
+            assert len(found) == count
+            assert {row.label for row in found} == set(labels)
+            assert [rows.index(row) for row in found] == sorted(rows.index(row) for row in found)
+            assert found == study.sampled(rows, count, seed=3)
+    assert study.sampled(in_turn, 500, seed=3) == in_turn
 
 
 def test_rolling_means_carry_over_gaps() -> None:

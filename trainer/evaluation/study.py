@@ -64,7 +64,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress, options: argparse.N
     if not train or not tests:
         raise TrainerError(f"study: the prepared rows hold no {task.name}; name it in data.tasks and run prepare")
     wanted = options.rows or recipe.study.rows
-    rows = tests[:: max(1, len(tests) // wanted)][:wanted]
+    rows = sampled(tests, wanted, recipe.seed)
     dates, entries = sample_days()
     tuned = paths.gguf(recipe, recipe.quantize.type)
     untouched = options.gguf or _base_gguf(recipe, paths, progress)
@@ -164,6 +164,17 @@ def sample_days() -> tuple[list[int], list[str]]:
     raw = json.loads(assets.path("sample", "journal.json").read_text("utf-8"))["entries"]
     found = sorted((int(entry["day"]), str(entry["text"])) for entry in raw)
     return [day for day, _ in found], [text for _, text in found]
+
+
+def sampled(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
+    """Return at most ``count`` of ``rows`` in their order, drawn by ``seed``.
+
+    Every n-th, or the first, would leave labels out where a set has them in turn or one after the other.
+    """
+    if count >= len(rows):
+        return list(rows)
+    chosen = np.random.default_rng(seed).choice(len(rows), count, replace=False)
+    return [rows[int(number)] for number in np.sort(chosen)]
 
 
 def tests_of(path: Path) -> dict[str, list[Row]]:
