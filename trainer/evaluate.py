@@ -160,6 +160,7 @@ def more_figures(task: str, truth: np.ndarray, values: np.ndarray) -> dict[str, 
     if TASKS[task].kind == "binary":
         # The first label of the contract's yes / no tasks is the one that a screen looks for.
         found["screening"] = metrics.screening((truth == 0).astype(int), values[:, 0])
+        found["curves"] = metrics.curve_points((truth == 0).astype(int), values[:, 0])
     return found
 
 

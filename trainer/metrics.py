@@ -17,7 +17,14 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
-from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score, roc_auc_score, roc_curve
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    f1_score,
+    precision_recall_curve,
+    roc_auc_score,
+    roc_curve,
+)
 
 from trainer.config import ROOT
 
@@ -247,6 +254,22 @@ def screening(truth: np.ndarray, scores: np.ndarray, prevalence: float = 0.05) -
         "npv_at_specificity_90": npv,
         "prevalence_assumed": prevalence,
     }
+
+
+def curve_points(truth: np.ndarray, scores: np.ndarray, most: int = 101) -> dict[str, list[list[float]]]:
+    """Return the ROC and the precision-recall curve of 0/1 ``truth`` as [xs, ys] of at most ``most`` points.
+
+    ROC: false-positive and true-positive rate; PR: recall and precision. Empty where only one class occurs.
+    """
+    if not 0 < truth.sum() < len(truth):
+        return {}
+    false_rate, true_rate, _ = roc_curve(truth, scores)
+    precision, recall, _ = precision_recall_curve(truth, scores)
+    found = {}
+    for name, x, y in (("roc", false_rate, true_rate), ("pr", recall[::-1], precision[::-1])):
+        chosen = np.unique(np.linspace(0, len(x) - 1, min(most, len(x))).round().astype(int))
+        found[name] = [x[chosen].tolist(), y[chosen].tolist()]
+    return found
 
 
 def provenance(*, data: Sequence[Path], model: Path | None, seed: int) -> dict[str, Any]:

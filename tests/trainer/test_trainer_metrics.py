@@ -131,3 +131,18 @@ def test_macro_f1_is_scikit_learns() -> None:
             expected = f1_score(truth, said, average="macro", zero_division=0.0)
             assert metrics.macro_f1(truth, said) == pytest.approx(expected, abs=1e-12)
     assert metrics.macro_f1(np.array([True, False]), np.array([True, True])) == pytest.approx(1 / 3)
+
+
+def test_curve_points_enclose_the_area_that_is_reported() -> None:
+    rng = np.random.default_rng(8)
+    truth = rng.integers(0, 2, 3000)
+    scores = truth + rng.normal(size=3000)
+    found = metrics.curve_points(truth, scores)
+    (x, y) = found["roc"]
+    assert len(x) <= 101
+    assert (x[0], y[0], x[-1], y[-1]) == (0.0, 0.0, 1.0, 1.0)
+    assert np.trapezoid(y, x) == pytest.approx(sk.roc_auc_score(truth, scores), abs=0.01)
+    recall, precision = found["pr"]
+    assert recall == sorted(recall)
+    assert precision[-1] == pytest.approx(truth.mean(), abs=0.01)
+    assert metrics.curve_points(np.ones(4, dtype=int), np.ones(4)) == {}

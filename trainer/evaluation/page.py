@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from journal_app.palette import DARK, LIGHT, Palette
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.progress import Progress
@@ -200,6 +202,19 @@ def _evaluation(paths: RunPaths, figures: Any) -> list[Block]:
     for task, entry in report.get("tasks", {}).items():
         if entry.get("recall"):
             blocks.append(("table", [f"{task}: label", "recall"], [[k, v] for k, v in entry["recall"].items()]))
+    for name, axes_names, caption in (
+        ("roc", ("false-positive rate", "true-positive rate"), "ROC of the screens."),
+        ("pr", ("recall", "precision"), "Precision over recall of the screens."),
+    ):
+        points = {
+            task: tuple(map(np.asarray, e["curves"][name]))
+            for task, e in report.get("tasks", {}).items()
+            if (e.get("curves") or {}).get(name)
+        }
+        if points:
+            target = paths.figures / f"{name}.png"
+            figures.curves(points, target, caption.rstrip("."), axes_names)
+            blocks.append(("figure", target, caption))
     bins = {task: e["reliability"] for task, e in report.get("tasks", {}).items() if e.get("reliability")}
     if bins:
         target = paths.figures / "reliability.png"
