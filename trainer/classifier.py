@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -23,14 +22,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from journal_app.contract.tasks import TASKS
-from trainer.causal import base, guard
+from trainer.causal import base
 from trainer.causal.sft import quiet
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.corpora.known import task_labels
 from trainer.metrics import macro_f1, positive_f1
 from trainer.progress import Progress
 from trainer.records import Example, read_examples
-from trainer.supervised import Frame, Supervised, device_of, layered
+from trainer.supervised import Frame, Supervised, device_of, layered, leave
 
 CURVE = "curve-finetune.jsonl"
 REPORT = "finetune.json"
@@ -324,7 +323,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
             "thresholds": list(found),
             "max_tokens": limit,
         }
-        outputs = leave(model, tokenizer, note, paths.model)
+        outputs = leave(model, tokenizer, LABELS, note, paths.model)
     counts = Counter(label for e in train for label in (e.labels or filter(None, (e.label,))))
     report = paths.out / REPORT
     facts = {
@@ -344,23 +343,6 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
         "valid_macro_f1": state.best if state.best_step else float("nan"),
     }
     return StageResult((*outputs, paths.out / CURVE, report), summary)
-
-
-def leave(model: Any, tokenizer: Any, note: dict[str, Any], folder: Path) -> tuple[Path, ...]:
-    """Write model, tokenizer and ``note`` (as ``labels.json``) into ``folder``, whole or not at all."""
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        part.mkdir(parents=True)
-        model.save_pretrained(str(part))
-        base.copy_tokenizer(tokenizer, part)
-        (part / LABELS).write_text(json.dumps(note, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        guard.flush(part)
-        base.replace_folder(part, folder)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-    return base.files_of(folder)
 
 
 def _is_head(name: str) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -22,12 +21,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from journal_app.journal.output_check import check_output
-from trainer.causal import base, guard
+from trainer.causal import base
 from trainer.causal.sft import quiet
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.progress import Progress
 from trainer.records import Example, read_examples
-from trainer.supervised import Frame, Supervised, device_of, layered
+from trainer.supervised import Frame, Supervised, device_of, layered, leave
 
 CURVE = "curve-finetune.jsonl"
 REPORT = "finetune.json"
@@ -257,7 +256,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
         "new_tokens": recipe.generation.max_tokens,
     }
     with training.checkpoints.writing("the trained model"):
-        outputs = _leave(model, tokenizer, note, paths.model)
+        outputs = leave(model, tokenizer, VOICES, note, paths.model)
     report = paths.out / REPORT
     facts = {
         "pairs": {"train": len(train), "valid": len(valid)},
@@ -271,22 +270,6 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     report.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     summary = {"steps": state.step, "pairs": len(train), "valid_loss": -state.best if state.best_step else float("nan")}
     return StageResult((*outputs, paths.out / CURVE, report), summary)
-
-
-def _leave(model: Any, tokenizer: Any, note: dict[str, Any], folder: Path) -> tuple[Path, ...]:
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        part.mkdir(parents=True)
-        model.save_pretrained(str(part))
-        base.copy_tokenizer(tokenizer, part)
-        (part / VOICES).write_text(json.dumps(note, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        guard.flush(part)
-        base.replace_folder(part, folder)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-    return base.files_of(folder)
 
 
 def _model(recipe: Recipe, folder: Path) -> Any:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer import parallel
-from trainer.causal import guard
+from trainer.causal import base, guard
 from trainer.causal.loop import rate, read_curve
 from trainer.causal.packing import Plan
 from trainer.causal.shapes import tokeniser
@@ -296,3 +296,12 @@ def device_of(sft: SftConfig) -> torch.device:
 
 def _plain(sft: SftConfig) -> dict[str, Any]:
     return {name: getattr(sft, name) for name in SftConfig.__slots__ if name not in ("threads", "device", "keep")}
+
+
+def leave(model: Any, tokenizer: Any, name: str, note: Mapping[str, Any], folder: Path) -> tuple[Path, ...]:
+    """Write model, tokenizer and ``note`` (as the file ``name``) into ``folder``, whole or not at all."""
+    with base.whole(folder) as part:
+        model.save_pretrained(str(part))
+        base.copy_tokenizer(tokenizer, part)
+        (part / name).write_text(json.dumps(note, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    return base.files_of(folder)

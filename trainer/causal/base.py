@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from journal_app.contract.prompts import TEMPLATES, Template
+from trainer.causal import guard
 from trainer.config import Recipe, RunPaths, TrainerError
 from trainer.progress import Progress
 from trainer.sections import AdapterConfig, BaseConfig
@@ -273,6 +275,21 @@ def copy_tokenizer(tokenizer: Any, folder: Path) -> list[Path]:
 def files_of(folder: Path) -> tuple[Path, ...]:
     """Return every file of a folder, sorted, as a stage's outputs."""
     return tuple(sorted(path for path in folder.rglob("*") if path.is_file()))
+
+
+@contextlib.contextmanager
+def whole(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill: when all went well it is flushed and takes the place of ``folder``, else it is removed."""
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        guard.flush(part)
+        replace_folder(part, folder)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
 
 
 def replace_folder(part: Path, folder: Path) -> None:

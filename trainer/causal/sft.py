@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import logging
 import os
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -150,23 +149,15 @@ def leave(
 
     ``weights`` replace the model's own where those are sharded. Raises ``OSError``.
     """
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
-        if weights is not None:
+    with base.whole(folder) as part:
+        if weights is None:
+            model.save_pretrained(str(part))
+        else:
             weights = {name.removeprefix("model."): value for name, value in weights.items()}
-        model.save_pretrained(str(part), state_dict=weights) if weights is not None else model.save_pretrained(
-            str(part)
-        )
+            model.save_pretrained(str(part), state_dict=weights)
         (part / "README.md").unlink(missing_ok=True)  # PEFT's, which names paths of this machine
         base.copy_tokenizer(tokenizer, part)
         base.note_base(part, recipe.base, location)
-        guard.flush(part)
-        base.replace_folder(part, folder)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
     return base.files_of(folder)
 
 
