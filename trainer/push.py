@@ -33,6 +33,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress, options: argparse.N
     """
     try:
         from huggingface_hub import HfApi, constants, get_token
+        from huggingface_hub.utils import close_session
     except ImportError as error:
         raise TrainerError("push needs huggingface_hub: pip install 'quietpage[train]'") from error
     if options.repo.count("/") != 1 or not all(options.repo.split("/")):
@@ -47,11 +48,21 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress, options: argparse.N
         f"push: {len(files)} files, {size / 1e6:.1f} MB, to {options.repo} at {constants.ENDPOINT}"
         + (" (private)" if options.private else "")
     )
-    api = HfApi()
+    try:
+        link = _patiently(HfApi(), recipe, files, progress, options)
+    finally:
+        # The library would keep its connections for as long as the program runs.
+        close_session()
+    progress.say(f"push: {link}")
+    return StageResult((), {"files": len(files), "megabytes": round(size / 1e6, 1)})
+
+
+def _patiently(
+    api: Any, recipe: Recipe, files: dict[str, Path | bytes], progress: Progress, options: argparse.Namespace
+) -> str:
     for attempt in range(1, TRIES + 1):
         try:
-            link = _send(api, options.repo, options.private, recipe, files)
-            break
+            return _send(api, options.repo, options.private, recipe, files)
         # What goes wrong in there has many types, of three libraries; none of them may end in a traceback, and
         # none is shown as it is, since a request holds the token.
         except Exception as error:
@@ -60,8 +71,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress, options: argparse.N
                 raise TrainerError(f"push: {reason}") from None
             progress.say(f"push: {reason}; trying again")
             time.sleep(WAIT)
-    progress.say(f"push: {link}")
-    return StageResult((), {"files": len(files), "megabytes": round(size / 1e6, 1)})
+    raise AssertionError("the last try returns or raises")
 
 
 def packaged(recipe: Recipe, paths: RunPaths) -> dict[str, Path | bytes]:

@@ -67,6 +67,8 @@ def start(folder: Path, *more: str, stdin: int, recipe: str = "recipe.toml") -> 
         text=True,
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
+        # A job in the background of a shell ignores Ctrl-C, and its children would inherit that.
+        preexec_fn=None if sys.platform == "win32" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
