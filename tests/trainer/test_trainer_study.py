@@ -213,3 +213,22 @@ def test_a_page_escapes_what_it_is_given_and_says_what_is_missing(tmp_path: Path
         assert cell in text
     with pytest.raises(TrainerError, match="no blocks of the kind"):
         page.write_page(html, markdown, "T", [("song", "la")])
+
+
+def test_a_text_that_never_fits_ends_the_cutting() -> None:
+    """Examples alone may fill the window; a text of one or two characters must still get shorter."""
+
+    class Small:
+        context = 4
+
+        def prompt_ids(self, messages: list[tuple[str, str]]) -> list[int]:
+            return [0] * 9
+
+        def tokenise(self, text: str) -> list[int]:
+            return [ord(text[-1])]
+
+        def next_scores(self, ids: list[int]) -> np.ndarray:
+            return np.zeros(128)
+
+    asker = study.Asker(Small(), TASKS["stress"])  # pyright: ignore[reportArgumentType]
+    assert asker.probabilities("ab") == pytest.approx([0.5, 0.5])

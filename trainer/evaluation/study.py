@@ -42,6 +42,7 @@ CONTENT_FREE = ("N/A", "", "[MASK]")
 """Texts without content, those of Zhao et al. 2021."""
 WINDOW_DAYS = 14
 _SHOT_CHARACTERS = 400
+_SCREENED = 400
 _CONTEXT = 4096
 
 
@@ -93,7 +94,8 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress, options: argparse.N
         "differences": _differences(truth, answers, recipe.seed),
         **metrics.provenance(data=list(files.values()), model=judged, seed=recipe.seed),
     }
-    direct = _screens(tuned, entries, tests_of(files["test"]), progress) if tuned.is_file() else {}
+    screened = {name: sampled(found, _SCREENED, recipe.seed) for name, found in tests_of(files["test"]).items()}
+    direct = _screens(tuned, entries, screened, progress) if tuned.is_file() else {}
     if direct:
         report["risk_map"] = direct["report"]
     pictures = _draw(task, truth, answers, dates, direct, paths.figures)
@@ -143,7 +145,7 @@ class Asker:
         ids = self._writer.prompt_ids(self.messages(text))
         while len(ids) > self._writer.context and text:
             # The end of a text too long is kept, as the engine keeps it.
-            text = text[len(text) // 3 :]
+            text = text[max(1, len(text) // 3) :]
             ids = self._writer.prompt_ids(self.messages(text))
         return self._writer.next_scores(ids)[self._ids].astype(np.float64)
 
@@ -308,7 +310,7 @@ def _screens(
         screens = [name for name in tests if name in manifest.tasks]
         if feeling is None or not screens:
             return {}
-        rows = [row for name in screens for row in tests[name][:400]]
+        rows = [row for name in screens for row in tests[name]]
         logits = read_logits(reader, [*(row.text for row in rows), *entries], progress, "study: risk map")
     values = {
         name: probabilities(name, np.stack([found[name] for found in logits]), manifest.calibration.get(name))
