@@ -327,6 +327,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TrainerError as error:
         print(f"quietpage-train: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        # A full disk, a folder that may not be written: the reason is the system's, and no text is in it.
+        where = f": {error.filename}" if error.filename else ""
+        print(f"quietpage-train: {error.strerror or type(error).__name__}{where}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("quietpage-train: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
         return 130

@@ -44,7 +44,7 @@ def _loaded(source: Source, name: str, paths: RunPaths) -> dict[str, Any]:
     try:
         import datasets
     except ImportError as error:
-        raise TrainerError("data sets of the Hub need the package datasets: pip install 'quietpage[train]'") from error
+        raise TrainerError("data sets of the Hub need the package datasets: pip install 'quiet-page[train]'") from error
     local = Path(name).expanduser().is_dir()
     try:
         with _quiet(datasets), _offline(datasets, wanted=not paths.download):

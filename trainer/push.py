@@ -35,7 +35,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress, options: argparse.N
         from huggingface_hub import HfApi, constants, get_token
         from huggingface_hub.utils import close_session
     except ImportError as error:
-        raise TrainerError("push needs huggingface_hub: pip install 'quietpage[train]'") from error
+        raise TrainerError("push needs huggingface_hub: pip install 'quiet-page[train]'") from error
     if options.repo.count("/") != 1 or not all(options.repo.split("/")):
         raise TrainerError(f"--repo is OWNER/NAME, not {options.repo}")
     files = packaged(recipe, paths)

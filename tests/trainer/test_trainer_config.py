@@ -86,3 +86,12 @@ def test_every_stage_names_a_module_that_can_run() -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(5.4, "5 s"), (65, "1 min 05 s"), (3700, "1 h 01 min"), (-3, "0 s")])
 def test_times_are_told_in_words(seconds: float, text: str) -> None:
     assert clock_text(seconds) == text
+
+
+def test_what_the_system_refuses_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    path = RECIPES / "embedded-reader.toml"
+    assert cli.main(["compare", "--recipe", str(path), "--out", "/proc/nowhere", "/proc/nowhere"]) == 2
+    assert cli.main(["prepare", "--recipe", str(path), "--data", str(RECIPES), "--out", "/proc/nowhere"]) == 2
+    told = capsys.readouterr().err
+    assert "Traceback" not in told
+    assert all(line.startswith("quietpage-train: ") for line in told.splitlines())

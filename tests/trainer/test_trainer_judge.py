@@ -17,6 +17,7 @@ pytest.importorskip("torch")
 from tests.support.chat_server import saying, serving
 from tests.support.tiny_gguf import write_decoder
 from trainer.config import Recipe, RunPaths, TrainerError
+from trainer.endpoint import EndpointWriter
 from trainer.evaluation import judge
 from trainer.evaluation.agreement import alpha, cohen, fleiss, spearman
 from trainer.evaluation.judge import CRITERIA, read_choice, read_scores
@@ -303,7 +304,7 @@ def test_a_gguf_can_judge_and_a_random_one_is_refused(ground):
 
 
 @pytest.mark.llm
-def test_ggufs_reply_here_but_not_to_an_entry_that_calls_for_help(ground):
+def test_ggufs_reply_here_but_not_to_an_entry_that_calls_for_help(ground, monkeypatch):
     models = [
         write_decoder(ground.folder / "base-v1.5.gguf"),
         write_decoder(ground.folder / "tuned.gguf", context=1000),
@@ -311,9 +312,12 @@ def test_ggufs_reply_here_but_not_to_an_entry_that_calls_for_help(ground):
     rows = [Example("reply", "s", entry, FINE) for entry in (*ENTRIES, "I want to die and nobody knows it.")]
     write_examples(ground.paths.prepared / "instructions-test.jsonl.gz", rows)
     with serving(saying(sensible)) as served:
-        found = ground.run([models[1]], served.url, baseline=models[0], rows=3)
-        count = len(served.asked)
-        again = ground.run([models[1]], served.url, baseline=models[0], rows=3)
+        with monkeypatch.context() as patch:
+            # A judge that answers in form, where a GGUF on this computer would have to be a good one.
+            patch.setattr(judge, "writer_from", lambda _: EndpointWriter(served.url, "m"))
+            found = ground.run([models[1]], baseline=models[0], rows=3)
+            count = len(served.asked)
+            again = ground.run([models[1]], baseline=models[0], rows=3)
         assert len(served.asked) == count
         # Replies of a file are compared on its entries, whatever was prepared.
         files = [ground.replies("ours", dict.fromkeys(ENTRIES[:2], FINE)), models[1]]
@@ -327,5 +331,13 @@ def test_ggufs_reply_here_but_not_to_an_entry_that_calls_for_help(ground):
 
 
 def test_a_gguf_without_entries_is_told(ground):
-    with serving(saying(sensible)) as served, pytest.raises(TrainerError, match="prepare a source whose task is reply"):
-        ground.run([write_decoder(ground.folder / "m.gguf")], served.url)
+    model = write_decoder(ground.folder / "m.gguf")
+    with pytest.raises(TrainerError, match="prepare a source whose task is reply"):
+        ground.run([model], gguf=model)
+
+
+def test_the_test_entries_of_corpora_are_sent_nowhere(ground):
+    with serving(saying(sensible)) as served:
+        with pytest.raises(TrainerError, match="not sent anywhere"):
+            ground.run([ground.folder / "one.gguf", ground.folder / "two.gguf"], served.url)
+        assert not served.asked

@@ -74,6 +74,12 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress, options: argparse.N
     if options.rows < 1:
         raise TrainerError("--rows: at least 1")
     files = [*options.candidates, *([options.baseline] if options.baseline else [])]
+    if options.endpoint and all(path.suffix.lower() == ".gguf" for path in files):
+        # Their entries would be the corpora's test rows: people's words, which may not be passed on.
+        raise TrainerError(
+            "judge: with --endpoint give at least one file of replies to entries of your own; "
+            "the corpora's test entries are not sent anywhere (a judge on this computer: --gguf FILE)"
+        )
     files = answered(files, recipe, paths, progress, options.rows)
     candidates = load(files)
     baseline = candidates[-1].name if options.baseline else ""

@@ -3,9 +3,9 @@
 Zero-shot and few-shot ask the untouched base: the task's question, its labels behind letters, and the answer is the
 letter that comes next, read off the scores through the app's engine and not from generated text. What the
 base says to texts without content is taken off (contextual calibration, Zhao et al. 2021), so that a liking for a
-letter is no answer. Fine-tuned is the run's own quantised file, read as the app reads. Beside the direct answers stands
-the published map from emotions to risk (``evaluation.risk``), with its trend and its rolling heat map over the sample
-journal of the app, whose days are invented; they show what such a plot looks like, not how anybody is.
+letter is no answer. Fine-tuned is the run's own quantised file, each text by its first window. Beside the direct
+answers stands the published map from emotions to risk (``evaluation.risk``), with its trend and its rolling heat map
+over the sample journal of the app, whose days are invented; they show what such a plot looks like, not how anybody is.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 from journal_app import assets
 from journal_app.contract.tasks import TASKS, Task
 from journal_app.inference.engine import ModelError
-from journal_app.inference.llama import LlamaReader
+from journal_app.inference.llama import LlamaReader, sha256_of
 from journal_app.inference.scoring import probabilities
 from journal_app.inference.writer import LlamaWriter
 from trainer import metrics
@@ -86,6 +86,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress, options: argparse.N
     report: dict[str, Any] = {
         "model": recipe.name,
         "base": untouched.name,
+        "base_sha256": sha256_of(untouched),
         "task": task.name,
         "labels": list(task.labels),
         "shots": recipe.study.shots,
