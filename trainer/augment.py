@@ -19,6 +19,7 @@ import json
 import os
 import random
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -169,7 +170,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress, options: argparse.N
         writer.close()
 
 
-class _Work:
+class _Work(ABC):
     """What texts and pairs have in common: questions, checks, and the index of what is taken."""
 
     name = ""
@@ -185,29 +186,29 @@ class _Work:
             self.taken.add(text)
         progress.say(f"augment: {len(self.taken)} texts are held back: what is new must be no copy of one")
 
+    @abstractmethod
     def identity(self) -> dict[str, Any]:
         """Return what decides the questions, so that a run is not gone on with under other ones."""
-        raise NotImplementedError
 
+    @abstractmethod
     def group(self, kept: Counter[str]) -> str:
         """Return which label or flaw is the next one's."""
-        raise NotImplementedError
 
+    @abstractmethod
     def groups(self) -> Sequence[str]:
         """Return all of them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def make(self, group: str, number: int) -> dict[str, Any]:
         """Return a row; raise :class:`Rejected` or ``EndpointError``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def remember(self, row: Mapping[str, Any]) -> None:
         """Take a row that is kept into the index of what is taken."""
-        raise NotImplementedError
 
+    @abstractmethod
     def table(self, path: Path) -> str:
         """Return the ``[[sources]]`` table that reads the file."""
-        raise NotImplementedError
 
     def ask(self, system: str, question: str, seed: int) -> Completion:
         """Ask once; what it cost is on the bill whatever becomes of the answer."""

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from trainer import parallel
 from trainer.causal import base, guard
-from trainer.causal.loop import rate, read_curve
+from trainer.causal.loop import BEST, best_weights, rate, trim_curve
 from trainer.causal.packing import Plan
 from trainer.causal.shapes import tokeniser
 from trainer.config import TrainerError
@@ -30,7 +30,6 @@ from trainer.pretrain import choose_device
 from trainer.progress import Progress, clock_text
 from trainer.sections import SftConfig
 
-BEST = "best"
 KNOBS = "lower sft.batch or sft.sequence"
 
 
@@ -244,21 +243,12 @@ class Supervised:
             self._optimizer.load_state_dict(content["optimizer"])
             self.state = State(**content["state"])
             self.progress.say(f"finetune: going on after step {self.state.step}")
-        self.curve.parent.mkdir(parents=True, exist_ok=True)
-        lines = [line for line in read_curve(self.curve) if line["step"] <= self.state.step]
-        part = self.curve.with_name(self.curve.name + ".part")
-        part.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
-        part.replace(self.curve)
+        trim_curve(self.curve, self.state.step)
 
     def _load_best(self) -> None:
         if not self.state.best_step or self.state.best_step == self.state.step:
             return
-        try:
-            best = torch.load(self.checkpoints.folder / BEST / guard.STATE, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError) as error:
-            raise TrainerError(
-                f"the best weights cannot be read; remove {self.checkpoints.folder} and train again"
-            ) from error
+        best = best_weights(self.checkpoints.folder)
         self._set_weights(best["weights"])
         self.progress.say(f"finetune: keeping the weights of step {best['step']}, the best on valid")
 

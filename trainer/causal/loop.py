@@ -400,12 +400,7 @@ class Loop:
         self.progress.say(f"{self._stage}: going on after step {self.state.step}")
 
     def _load_best(self) -> None:
-        try:
-            best = torch.load(self.checkpoints.folder / BEST / guard.STATE, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError) as error:
-            raise TrainerError(
-                f"the best weights cannot be read; remove {self.checkpoints.folder} and train again"
-            ) from error
+        best = best_weights(self.checkpoints.folder)
         self._set_weights(best["weights"])
         self.progress.say(f"{self._stage}: keeping the weights of step {best['step']}, the best on valid")
 
@@ -423,11 +418,24 @@ class Loop:
         """Drop what a killed run wrote after its last checkpoint: those steps come again."""
         if not self.leads:
             return
-        self.curve.parent.mkdir(parents=True, exist_ok=True)
-        lines = read_curve(self.curve)
-        part = self.curve.with_name(self.curve.name + ".part")
-        part.write_text("".join(json.dumps(line) + "\n" for line in lines if line["step"] <= step), "utf-8")
-        part.replace(self.curve)
+        trim_curve(self.curve, step)
+
+
+def best_weights(folder: Path) -> dict[str, Any]:
+    """Return ``step`` and ``weights`` of the best state among a stage's checkpoints; raise :class:`TrainerError`."""
+    try:
+        return torch.load(folder / BEST / guard.STATE, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError) as error:
+        raise TrainerError(f"the best weights cannot be read; remove {folder} and train again") from error
+
+
+def trim_curve(path: Path, step: int) -> None:
+    """Leave the lines of a curve up to ``step``, none for a new one: what came after will come again."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = read_curve(path)
+    part = path.with_name(path.name + ".part")
+    part.write_text("".join(json.dumps(line) + "\n" for line in lines if line["step"] <= step), "utf-8")
+    part.replace(path)
 
 
 def read_curve(path: Path) -> list[dict[str, Any]]:
