@@ -247,8 +247,7 @@ QPushButton[role="chip"] {{ background: {soft}; border: 1px solid {mix(soft, c.a
     padding: 3px 11px; min-height: 20px; }}
 QPushButton[role="chip"]:focus {{ border: 2px solid {c.accent}; padding: 2px 10px; }}
 QPushButton[role="segment"] {{ border-radius: 8px; padding: 5px 12px; }}
-QPushButton[role="segment"]:checked {{ background: {soft}; border: 1px solid {c.accent}; color: {c.ink};
-    font-weight: 600; }}
+QPushButton[role="segment"]:checked {{ background: {soft}; border: 1px solid {c.accent}; color: {c.ink}; }}
 QPushButton[role="segment"]:focus {{ border: 2px solid {c.accent}; padding: 4px 11px; }}
 QPushButton[role="touch"] {{ min-height: 28px; }}
 QPushButton[role="row"] {{ background: transparent; border: 2px solid transparent; border-radius: 8px;
