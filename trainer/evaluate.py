@@ -28,7 +28,18 @@ from trainer import baseline, metrics
 from trainer.calibrate import known
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.corpora.files import Row, read_rows
-from trainer.metrics import binary_ece, classification, commit, machine, macro_f1, positive_f1, rounded
+from trainer.evaluation import diaries
+from trainer.metrics import (
+    best_f1_threshold,
+    binary_ece,
+    classification,
+    commit,
+    machine,
+    macro_f1,
+    positive_f1,
+    rounded,
+)
+from trainer.mixture import labels_of
 from trainer.progress import Progress
 from trainer.quantize import CHUNK, THREADS, read_logits
 from trainer.records import Example, read_examples
@@ -36,6 +47,9 @@ from trainer.report import results_table
 
 WORDS = ("reply", "rewrite", "summary")
 """Tasks of instructions whose answer is text."""
+LEAST_POSITIVES = 3
+LEAST_SLICE = 20
+"""A slice with fewer rows is left out."""
 
 
 def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
@@ -61,10 +75,13 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
                 published = [text for text in published if reader.windows(text) > 1]
             readings = _readings(reader, list(dict.fromkeys(published)), progress, "evaluate: as the app reads")
             diary = _diary(reader, manifest, read_rows(paths.prepared / "diary-test.jsonl.gz"), progress)
+            written = diaries.judge(reader, diaries.entries(paths.data, recipe.data.without))
             tokens = _token_parity(reader, recipe, paths, texts)
             sha256 = reader.info().sha256
-        with LlamaReader(half, threads=THREADS) as reader:
-            plain = _by_text(texts, read_logits(reader, texts, progress, "evaluate: F16"))
+        plain: dict[str, dict[str, np.ndarray]] = {}
+        if half.is_file():
+            with LlamaReader(half, threads=THREADS) as reader:
+                plain = _by_text(texts, read_logits(reader, texts, progress, "evaluate: F16"))
     except ModelError as error:
         raise TrainerError(f"evaluate: {error}") from error
     torch_logits = _torch_logits(recipe, paths, texts, progress)
@@ -78,6 +95,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
         "commit": commit(),
         "tasks": {},
         "everyday_writing_test": diary,
+        "diaries_test": written,
         "token_parity": tokens,
         "thresholds": _thresholds(manifest),
         "texts_per_s": round(rate, 2),
@@ -88,16 +106,19 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
         rows = [row for row in tests if row.task == task]
         if not rows:
             continue
-        train = [row for row in splits["train"] if row.task == task and row.part != "neutral"]
-        valid = [row for row in splits["valid"] if row.task == task]
+        train = [row for row in splits["train"] if row.task == task and row.part not in ("neutral", "labelled")]
+        valid = [row for row in splits["valid"] if row.task == task and row.part != "labelled"]
         if TASKS[task].kind == "multilabel":
             report["tasks"][task] = _multilabel(manifest, task, rows, quantised, train, valid, progress)
             continue
         progress.say(f"evaluate: {task} and its baseline")
         report["tasks"][task] = _choice(manifest, task, rows, quantised, readings, train, valid, recipe.seed)
         report["tasks"][task]["given_baseline_macro_f1"] = given.get(rows[0].source)
-        report["tasks"][task]["conversion"] = _conversion(manifest, task, rows, quantised, plain, torch_logits)
-    report["embeddings"] = _embeddings(recipe, paths, texts[:: max(1, len(texts) // 400)], target, half)
+        if plain:
+            report["tasks"][task]["conversion"] = _conversion(manifest, task, rows, quantised, plain, torch_logits)
+    if plain:
+        report["embeddings"] = _embeddings(recipe, paths, texts[:: max(1, len(texts) // 400)], target, half)
+        report["auxiliary"] = _auxiliary(recipe, paths, splits, target, progress)
     if recipe.kind == "causal":
         report["replies"] = _replies(recipe, paths, progress, target)
     report["seconds"] = round(time.monotonic() - began, 1)
@@ -137,9 +158,27 @@ def _choice(
     result["recall"] = {
         label: float((full.argmax(1)[truth == i] == i).mean()) for i, label in enumerate(labels) if (truth == i).any()
     }
-    rival = classification(truth, baseline.choice_probabilities(task, train, valid, rows), seed=seed, rounds=0)
-    result["tfidf"] = rival
+    for name, characters in (("tfidf", False), ("tfidf_characters", True)):
+        rival = baseline.choice_probabilities(task, train, valid, rows, characters=characters)
+        result[name] = classification(truth, rival, seed=seed, rounds=0)
+    result["by_length"] = by_length([row.text for row in rows], truth, full)
     return result | more_figures(task, truth, full)
+
+
+def by_length(texts: Sequence[str], truth: np.ndarray, values: np.ndarray) -> dict[str, Any]:
+    """Return rows, accuracy and macro-F1 of texts of like length in words: up to 25, 75, 200, and more."""
+    words = np.array([len(text.split()) for text in texts])
+    result: dict[str, Any] = {}
+    for name, low, high in (("1-25", 0, 25), ("26-75", 25, 75), ("76-200", 75, 200), ("201-", 200, 10**9)):
+        chosen = (words > low) & (words <= high)
+        if chosen.sum() >= LEAST_SLICE:
+            guess = values[chosen].argmax(1)
+            result[name] = {
+                "rows": int(chosen.sum()),
+                "accuracy": float((guess == truth[chosen]).mean()),
+                "macro_f1": macro_f1(truth[chosen], guess),
+            }
+    return result
 
 
 def more_figures(task: str, truth: np.ndarray, values: np.ndarray) -> dict[str, Any]:
@@ -176,7 +215,8 @@ def _multilabel(
     labels = manifest.tasks[task]
     values = _probabilities(manifest, task, rows, logits)
     progress.say(f"evaluate: {task} and its baseline")
-    rival = baseline.feelings_scores(labels, train, valid, rows)
+    thresholds = manifest.themes_thresholds if task == "themes" else manifest.feelings_thresholds
+    rival = baseline.several_scores(labels, train, valid, rows)
     per_label: dict[str, Any] = {}
     for column, label in enumerate(labels):
         index, truth = known(rows, label)
@@ -185,18 +225,28 @@ def _multilabel(
             scores = values[index, column]
             entry |= {
                 "auroc": float(roc_auc_score(truth, scores)),
-                "f1": positive_f1(truth, scores >= manifest.feelings_thresholds.get(label, 0.5)),
+                "f1": positive_f1(truth, scores >= thresholds.get(label, 0.5)),
                 "ece": binary_ece(truth, scores),
                 "tfidf_auroc": rival.get(label, {}).get("auroc"),
                 "tfidf_f1": rival.get(label, {}).get("f1"),
             }
         per_label[label] = entry
+    by_source: dict[str, Any] = {}
+    for source in dict.fromkeys(row.source for row in rows):
+        mine = [i for i, row in enumerate(rows) if row.source == source]
+        areas = []
+        for column, label in enumerate(labels):
+            index, truth = known([rows[i] for i in mine], label)
+            if LEAST_POSITIVES <= truth.sum() <= len(truth) - LEAST_POSITIVES:
+                areas.append(float(roc_auc_score(truth, values[[mine[i] for i in index], column])))
+        if areas:
+            by_source[source] = {"rows": len(mine), "labels": len(areas), "mean_auroc": float(np.mean(areas))}
     scored = [entry for entry in per_label.values() if entry.get("tfidf_auroc") is not None]
     mean = {
         f"mean_{key}": float(np.mean([entry[key] for entry in scored])) if scored else None
         for key in ("auroc", "f1", "ece", "tfidf_auroc", "tfidf_f1")
     }
-    return {"rows": len(rows), **mean, "labels": per_label}
+    return {"rows": len(rows), **mean, "labels": per_label, "by_source": by_source}
 
 
 def _conversion(
@@ -263,7 +313,7 @@ def _diary(reader: LlamaReader, manifest: Manifest, rows: Sequence[Row], progres
 
 
 def _token_parity(reader: LlamaReader, recipe: Recipe, paths: RunPaths, texts: Sequence[str]) -> dict[str, Any]:
-    if recipe.kind != "encoder":
+    if recipe.kind != "encoder" or not (paths.model / "weights.pt").is_file():
         return {}
     from trainer import encoder
 
@@ -278,7 +328,7 @@ def _token_parity(reader: LlamaReader, recipe: Recipe, paths: RunPaths, texts: S
 def _torch_logits(
     recipe: Recipe, paths: RunPaths, texts: list[str], progress: Progress
 ) -> dict[str, dict[str, np.ndarray]]:
-    if recipe.kind != "encoder":
+    if recipe.kind != "encoder" or not (paths.model / "weights.pt").is_file():
         return {}
     import torch
 
@@ -311,13 +361,52 @@ def _embeddings(recipe: Recipe, paths: RunPaths, texts: Sequence[str], target: P
         plain = reader.embed(texts)
     with LlamaReader(target, threads=THREADS) as reader:
         quantised = reader.embed(texts)
+        vectors = reader.vectors(texts)
     return {
         "texts": len(texts),
         "cosine_f16_min": float(_cosine(source, plain).min()),
         "cosine_quantised_min": float(_cosine(source, quantised).min()),
         "cosine_quantised_mean": float(_cosine(source, quantised).mean()),
-        "recall_at_5_against_original": _recall(original, quantised, 5),
+        "recall_at_5_against_original": _recall(original, vectors, 5),
+        "recall_at_5_of_bare_embedding": _recall(original, quantised, 5),
     }
+
+
+def _auxiliary(
+    recipe: Recipe, paths: RunPaths, splits: Mapping[str, Sequence[Row]], target: Path, progress: Progress
+) -> dict[str, Any]:
+    """Return macro-F1 of the heads that are learned beside the tasks, over the quantised file's embeddings.
+
+    Thresholds per label are chosen on valid, as the published figures of GoEmotions do.
+    """
+    if recipe.kind != "encoder" or not recipe.finetune.auxiliary:
+        return {}
+    from trainer import encoder
+
+    heads = encoder.Encoder.load(paths.model).heads
+    result: dict[str, Any] = {}
+    with LlamaReader(target, threads=THREADS) as reader:
+        for name in recipe.finetune.auxiliary:
+            found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+            labels = labels_of(name)
+            for split in ("valid", "test"):
+                rows = [row for row in splits[split] if row.task == name]
+                tracker = progress.track(f"evaluate: {name}, {split}", len(rows), "texts")
+                parts = []
+                for start in range(0, len(rows), CHUNK):
+                    parts.append(reader.embed([row.text for row in rows[start : start + CHUNK]]))
+                    tracker.update(min(start + CHUNK, len(rows)))
+                head = heads[name].state_dict()
+                scores = np.concatenate(parts) @ head["weight"].numpy().T + head["bias"].numpy()
+                found[split] = (np.array([[x in row.positives for x in labels] for row in rows]), scores)
+            truth, scores = found["test"]
+            each = []
+            for column in range(len(labels)):
+                valid_truth, valid_scores = (values[:, column] for values in found["valid"])
+                line = best_f1_threshold(valid_truth, 1 / (1 + np.exp(-valid_scores)), low=0.02, high=0.98)
+                each.append(positive_f1(truth[:, column], 1 / (1 + np.exp(-scores[:, column])) >= line))
+            result[name] = {"rows": len(truth), "labels": len(labels), "macro_f1": float(np.mean(each))}
+    return result
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:

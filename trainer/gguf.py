@@ -16,7 +16,8 @@ import gguf
 import numpy as np
 import torch
 
-from journal_app.contract.manifest import HEADS_KEY, MANIFEST_KEY, Head, Manifest, heads_to_json
+from journal_app.contract.manifest import HEADS_KEY, MANIFEST_KEY, VECTOR_HEAD, Head, Manifest, heads_to_json
+from journal_app.contract.tasks import TASKS
 from journal_app.inference.wordpiece import to_gguf
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.encoder import Encoder, load_tokenizer
@@ -37,7 +38,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     manifest = Manifest(
         name=recipe.name,
         kind="encoder",
-        tasks=dict(model.labels),
+        tasks={task: labels for task, labels in model.labels.items() if task in TASKS},
         languages=recipe.languages,
         max_tokens=recipe.max_tokens,
         licence=recipe.licence,
@@ -79,8 +80,9 @@ def write_encoder(path: Path, model: Encoder, vocabulary: list[str], manifest: M
 
 
 def heads_of(model: Encoder) -> dict[str, Head]:
-    """Return the heads as the contract packs them."""
-    linear = cast("dict[str, torch.nn.Linear]", dict(model.heads.items()))
+    """Return the heads of the contract's tasks, and the map to the vector, as the contract packs them."""
+    linear = {task: head for task, head in dict(model.heads.items()).items() if task in TASKS}
+    linear = cast("dict[str, torch.nn.Linear]", linear | {VECTOR_HEAD: model.vector})
     return {
         task: Head(
             array.array("f", head.weight.detach().float().flatten().tolist()),

@@ -89,7 +89,7 @@ def held_out(data: Path) -> Iterator[tuple[str, str]]:
     for split, _, path in _held_files(data):
         found = True
         for _, record in records(path):
-            for key in ("text", "prompt"):
+            for key in ("text", "prompt", "situation"):
                 if isinstance(record.get(key), str):
                     yield split, record[key]
             turns = record.get("turns")

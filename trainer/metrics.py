@@ -114,10 +114,25 @@ def bootstrap(figure: Callable[[np.ndarray], float], rows: int, seed: int, round
     return float(low), float(high)
 
 
-def best_f1_threshold(truth: np.ndarray, probability: np.ndarray, low: float = 0.1, high: float = 0.9) -> float:
-    """Return the threshold in [low, high] with the highest F1 for ``truth`` 0/1; the lower one of equals."""
+def best_f1_threshold(
+    truth: np.ndarray,
+    probability: np.ndarray,
+    weights: np.ndarray | None = None,
+    low: float = 0.1,
+    high: float = 0.9,
+) -> float:
+    """Return the threshold in [low, high] with the highest F1 for ``truth`` 0/1; the lower one of equals.
+
+    ``weights``: how much each row counts; all the same when not given.
+    """
     grid = np.linspace(low, high, 81)
-    scores = [positive_f1(np.asarray(truth, dtype=bool), probability >= t) for t in grid]
+    there = np.asarray(truth, dtype=bool)
+    share = np.ones(len(there)) if weights is None else np.asarray(weights, dtype=np.float64)
+    scores = []
+    for line in grid:
+        found = probability >= line
+        hits = float(share[there & found].sum())
+        scores.append(2 * hits / max(1e-12, float(share[there].sum() + share[found].sum())))
     return float(grid[int(np.argmax(scores))])
 
 

@@ -67,6 +67,12 @@ def papers(command: argparse.ArgumentParser) -> None:
     command.add_argument("--gguf", type=Path, metavar="FILE", help="model that words the answer")
 
 
+def ablate(command: argparse.ArgumentParser) -> None:
+    """Add what ``ablate`` takes."""
+    command.add_argument("--variants", type=Path, required=True, metavar="FILE", help="TOML file of the changes")
+    command.add_argument("--only", nargs="+", metavar="NAME", help="train these; the others' figures stay")
+
+
 def sweep(command: argparse.ArgumentParser) -> None:
     """Add what ``sweep`` takes."""
     command.add_argument("--types", nargs="+", metavar="TYPE", help="file types, e.g. Q8_0 Q4_K_M (default: all)")

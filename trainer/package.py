@@ -14,16 +14,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from journal_app.contract.manifest import MANIFEST_KEY, Manifest
+from journal_app.contract.manifest import MANIFEST_KEY
 from journal_app.inference.engine import ModelError
 from journal_app.inference.llama import LlamaReader, describe, sha256_of
 from journal_app.inference.writer import LlamaWriter
-from trainer import model_card, sweep, terms
+from trainer import model_card, reader_card, sweep, terms
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
+from trainer.evaluation import figures
 from trainer.gguf import rewrite
 from trainer.progress import Progress
-from trainer.report import HEADER, feeling_rows, markdown_table, task_rows
 
+MADE_HERE = "Quiet Page, a model made here: "
+"""First words of the notice of a model that ships with the app."""
 _KEPT = ("rows", "accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "auroc", "ece", "mean_auroc", "mean_f1")
 
 
@@ -76,9 +78,13 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
         compared = _sweep(paths, paths.gguf(recipe, "F16"))
         text = model_card.card(recipe, manifest, entry, evaluation, prepared, calibration, compared)
     else:
-        notice = models / "NOTICE"
+        notice = models / f"{recipe.name}.NOTICE"
         notice.write_text(_notice(recipe, prepared), encoding="utf-8")
-        text = _card(recipe, manifest, entry, evaluation, prepared, calibration, _steps(paths))
+        _joined_notice(models)
+        text = reader_card.card(recipe, manifest, entry, evaluation, prepared, calibration, _reports(paths))
+        if evaluation.get("tasks"):
+            bins = {task: found["reliability"] for task, found in evaluation["tasks"].items() if "reliability" in found}
+            figures.reliability(bins, docs / f"{recipe.name}.calibration.svg")
     card.write_text(text, encoding="utf-8")
     shutil.copyfile(paths.reports / "evaluate.json", docs / f"{recipe.name}.evaluate.json")
     progress.say(f"package: {target.name}, {entry['bytes'] / 1e6:.1f} MB, sha256 {sha256}")
@@ -116,9 +122,10 @@ def _sweep(paths: RunPaths, half: Path) -> dict[str, Any] | None:
     return report if half.is_file() and report.get("model_sha256") == sha256_of(half) else None
 
 
-def _steps(paths: RunPaths) -> dict[str, Any]:
-    path = paths.reports / "finetune.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+def _reports(paths: RunPaths) -> dict[str, dict[str, Any]]:
+    """Return by name what other reports of the run there are: of its training, of variants and of other seeds."""
+    found = {name: paths.reports / f"{name}.json" for name in ("finetune", "ablation", "seeds")}
+    return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in found.items() if path.is_file()}
 
 
 def _summary(evaluation: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,7 +153,7 @@ def _listed(path: Path, entry: Mapping[str, Any]) -> Path:
 
 def _notice(recipe: Recipe, prepared: Mapping[str, Any]) -> str:
     lines = [
-        "Quiet Page: models in this folder",
+        f"{MADE_HERE}{recipe.name}",
         "",
         f"{recipe.name} is licensed under LICENSE-WEIGHTS.md beside this file.",
         "",
@@ -164,6 +171,14 @@ def _notice(recipe: Recipe, prepared: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _joined_notice(models: Path) -> None:
+    """Write the folder's NOTICE: those of all listed models that were made here, one after the other."""
+    listed = [model["name"] for model in json.loads((models / "models.json").read_text(encoding="utf-8"))]
+    parts = [models / f"{name}.NOTICE" for name in listed]
+    texts = [path.read_text(encoding="utf-8") for path in parts if path.is_file()]
+    (models / "NOTICE").write_text("\n".join(text for text in texts if text.startswith(MADE_HERE)), encoding="utf-8")
+
+
 def _tuned_notice(recipe: Recipe, prepared: Mapping[str, Any]) -> str:
     lines = [
         f"Quiet Page: {recipe.name}",
@@ -179,181 +194,5 @@ def _tuned_notice(recipe: Recipe, prepared: Mapping[str, Any]) -> str:
         "",
         "None of these texts is part of this distribution.",
         "",
-    ]
-    return "\n".join(lines)
-
-
-def _card(
-    recipe: Recipe,
-    manifest: Manifest,
-    entry: Mapping[str, Any],
-    evaluation: Mapping[str, Any],
-    prepared: Mapping[str, Any],
-    calibration: Mapping[str, Any],
-    steps: Mapping[str, Any],
-) -> str:
-    feelings = set(manifest.tasks.get("feelings", ()))
-    left_out = [k.split("/")[1] for k in calibration["tasks"] if k.startswith("feelings/")]
-    left_out = [label for label in left_out if label not in feelings]
-    parts = [
-        f"# {recipe.name}",
-        f"Written by `quietpage-train package`; every figure comes from the run's reports "
-        f"(`{recipe.name}.evaluate.json` beside this card).",
-        "## What it is",
-        _what(recipe, manifest, entry, steps),
-        "## Results on test",
-        "The quantised file through the app's own engine, every text read in full as the app reads it (the strongest "
-        'window decides the four screening tasks); "one window" reads only the beginning, as in training. Calibration '
-        "and thresholds come from valid. TF-IDF with logistic regression was measured on the same "
-        'rows in the same run; "listed" is the figure that came with the corpora.',
-        markdown_table(HEADER, task_rows(evaluation)),
-        _beats(evaluation),
-        "### Feelings",
-        _feelings_text(evaluation, left_out),
-        markdown_table(
-            ("feeling", "positives in test", "AUROC", "F1", "TF-IDF AUROC", "TF-IDF F1"), feeling_rows(evaluation)
-        ),
-        "### Everyday writing",
-        "How often ordinary writing gets a mark. These texts are unlabelled and unfiltered: some are truly heavy, so "
-        "the rates are upper bounds of false flags. The lines were set on valid, these are test.",
-        _everyday(evaluation),
-        _sensitivity(calibration),
-        "### Conversion",
-        _conversion(evaluation),
-        "## Intended use",
-        "To give the writer of a private journal, on their own computer, a gentle view of feelings and of signs of "
-        "stress and low mood over time, which they can correct or remove. Bands (quiet, some, many, not sure) are "
-        "shown, never percentages of risk. The crisis level of the app rests on rules first; this model can only "
-        "raise it, never lower it.",
-        "## Not for",
-        "Diagnosis, treatment decisions, screening of other people, employment, insurance, policing, or any use in "
-        "which someone other than the writer judges the writer.",
-        "## Limits",
-        "- It reads English. Other languages get no tags.\n"
-        "- Labels of forum posts are not diagnoses: depression and suicidality labels are the forum in which a post "
-        "stood, stress and severity were judged by raters, and feelings mostly come from short Reddit comments.\n"
-        "- `suicidality` cannot tell well between depressed and suicidal writing (see its row above); it misses texts. "
-        "A quiet reading is no sign of safety.\n"
-        "- Tiredness, and most of calm and loneliness, were learned from weak labels (sentences of blogs that say so "
-        "in plain words), so they follow the words more than the meaning; so do the figures above.\n"
-        "- Neutral negatives of the screening tasks are blog posts and dialogue without words of distress, chosen by "
-        "rule and not by people.\n"
-        "- Irony, quotations, song texts and fiction are read as if the writer meant them.",
-        "## Data",
-        markdown_table(
-            ("set", "rows used in training", "terms, as the source states them"),
-            [(s["name"], str(s["rows"]), s["licence"]) for s in prepared["sources"]],
-        ),
-        "Texts that equal or nearly equal a valid or test text of any set were dropped from train:",
-        _dropped(prepared),
-        "## Licence",
-        f"`{recipe.licence}`: see `assets/models/LICENSE-WEIGHTS.md`; sources in `assets/models/NOTICE`.",
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _what(recipe: Recipe, manifest: Manifest, entry: Mapping[str, Any], steps: Mapping[str, Any]) -> str:
-    tasks = ", ".join(f"`{task}`" for task in manifest.tasks)
-    kind = (
-        "all-MiniLM-L6-v2 (6 layers, width 384), fine-tuned on all tasks together, with one linear head a task over "
-        "the mean-pooled embedding; the heads are in the file's metadata"
-        if recipe.kind == "encoder"
-        else "a decoder trained from scratch that answers each task with one label token"
-    )
-    trained = ""
-    if steps.get("train_seconds"):
-        trained = f" {steps['steps']} steps on {steps['texts']} texts took {steps['train_seconds'] / 60:.0f} minutes."
-    return (
-        f"{kind[0].upper()}{kind[1:]}. Tasks: {tasks}. Languages: {', '.join(manifest.languages)}. "
-        f"Window: {manifest.max_tokens} tokens; longer texts are split at sentences.{trained}\n\n"
-        f"File `{entry['file']}`, {recipe.quantize.type}, {entry['bytes'] / 1e6:.1f} MB, sha256 `{entry['sha256']}`."
-    )
-
-
-def _beats(evaluation: Mapping[str, Any]) -> str:
-    entries = [entry for entry in evaluation["tasks"].values() if entry.get("given_baseline_macro_f1") is not None]
-    above = sum(round(entry["macro_f1"], 3) >= round(entry["given_baseline_macro_f1"], 3) for entry in entries)
-    return (
-        f"At or above the listed baseline in macro-F1 on {above} of {len(entries)} published tasks." if entries else ""
-    )
-
-
-def _feelings_text(evaluation: Mapping[str, Any], left_out: list[str]) -> str:
-    entry = evaluation["tasks"].get("feelings")
-    if entry is None or entry.get("mean_auroc") is None:
-        return "This model reads no feelings."
-    text = (
-        f"Mean AUROC {entry['mean_auroc']:.3f} (TF-IDF {entry['mean_tfidf_auroc']:.3f}), mean F1 "
-        f"{entry['mean_f1']:.3f} (TF-IDF {entry['mean_tfidf_f1']:.3f}) over the labels with test rows."
-    )
-    if left_out:
-        text += f" Left out for want of trustworthy supervision: {', '.join(left_out)}."
-    return text
-
-
-def _everyday(evaluation: Mapping[str, Any]) -> str:
-    keys = (
-        "stress_many_percent",
-        "stress_unsure_percent",
-        "low_mood_many_percent",
-        "low_mood_unsure_percent",
-        "suicidality_flag_percent",
-    )
-    rows = [
-        (source, str(entry["texts"]), *(f"{entry[key]:.1f} %" for key in keys))
-        for source, entry in evaluation["everyday_writing_test"].items()
-    ]
-    header = ("test of", "texts", "stress many", "stress not sure", "low mood many", "low mood not sure", "suicidality")
-    return markdown_table(header, rows)
-
-
-def _sensitivity(calibration: Mapping[str, Any]) -> str:
-    found = calibration["thresholds"]
-    cells = []
-    for name, key, text in (
-        ("stress", "distressed_valid_many_share", 'stressed posts of valid are "many" in stress'),
-        (
-            "low_mood",
-            "distressed_valid_many_share",
-            'depressed or moderately to severely low posts are "many" in low mood',
-        ),
-        ("crisis", "suicidal_valid_flag_share", "suicidal posts reach the crisis threshold"),
-    ):
-        value = found.get(name, {}).get(key)
-        if value is not None:
-            cells.append(f"{100 * value:.0f} % of the {text}")
-    return f"At the same lines, on published valid splits: {'; '.join(cells)}." if cells else ""
-
-
-def _conversion(evaluation: Mapping[str, Any]) -> str:
-    rows = []
-    for task, entry in evaluation["tasks"].items():
-        found = entry.get("conversion")
-        if found:
-            agrees = found.get("f16_agrees_with_pytorch_percent")
-            rows.append(
-                (
-                    task,
-                    "-" if agrees is None else f"{agrees:.2f} %",
-                    f"{found['drop_points']:.2f}",
-                    f"{found['flips_percent']:.2f} %",
-                )
-            )
-    text = markdown_table(("task", "F16 agrees with PyTorch", "quantised: macro-F1 points lost", "flips"), rows)
-    vectors, tokens = evaluation.get("embeddings") or {}, evaluation.get("token_parity") or {}
-    if vectors:
-        text += (
-            f"\n\nCosine to PyTorch, lowest of {vectors['texts']}: F16 {vectors['cosine_f16_min']:.7f}, quantised "
-            f"{vectors['cosine_quantised_min']:.5f}. Of the five nearest texts by the untouched encoder, "
-            f"{100 * vectors['recall_at_5_against_original']:.0f} % are still among the five nearest."
-        )
-    if tokens:
-        text += f" Token ids differ from the training tokenizer in {tokens['different']} of {tokens['texts']} texts."
-    return text
-
-
-def _dropped(prepared: Mapping[str, Any]) -> str:
-    lines = [
-        f"- {split}: {what}: {count}" for split, found in prepared["dropped"].items() for what, count in found.items()
     ]
     return "\n".join(lines)

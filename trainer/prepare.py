@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
-from journal_app.contract.mappings import FEELING_MAPS, PUBLISHED_LABELS
+from journal_app.contract.mappings import FEELING_MAPS, PUBLISHED_LABELS, THEME_MAPS
 from journal_app.contract.tasks import SCREENING_TASKS
-from trainer.config import Recipe, RunPaths, StageResult, TrainerError
-from trainer.corpora import feelings, neutral, published
+from trainer.config import DataConfig, Recipe, RunPaths, StageResult, TrainerError
+from trainer.corpora import feelings, labelled, neutral, published, themes
 from trainer.corpora.files import SPLITS, Row, read_rows, write_rows
 from trainer.leaks import Guard, NearIndex, held_out, normalise
 from trainer.progress import Progress
@@ -48,7 +49,8 @@ def write(recipe: Recipe, paths: RunPaths, progress: Progress, held_back: Guard)
     report: dict[str, Any] = {"dropped": {}, "rows": {}, "sources": []}
     wanted = [name for name, (task, _) in PUBLISHED_LABELS.items() if task in config.tasks]
     with_feelings = "feelings" in config.tasks
-    mapped = [name for name in FEELING_MAPS if with_feelings]
+    mapped = [name for name in FEELING_MAPS if with_feelings and name not in config.without]
+    themed = [name for name in THEME_MAPS if "themes" in config.tasks and name not in config.without]
 
     loaded: dict[str, list[Row]] = {split: [] for split in SPLITS}
     for split in SPLITS:
@@ -57,7 +59,17 @@ def write(recipe: Recipe, paths: RunPaths, progress: Progress, held_back: Guard)
         for name in mapped:
             rows = feelings.load(data, name, split)
             loaded[split] += rows[: config.feelings_cap or None] if split == "train" else rows
-    progress.say(f"prepare: read {sum(map(len, loaded.values()))} rows of {len(set(wanted) | set(mapped))} sets")
+        for name in themed:
+            loaded[split] += themes.load(data, name, split)
+        if with_feelings and "goemotions" not in config.without:
+            loaded[split] += feelings.own(data, "goemotions", split)
+    progress.say(f"prepare: read {sum(map(len, loaded.values()))} rows of {len({*wanted, *mapped, *themed})} sets")
+    kept_apart: list[str] = []
+    for entry in _labelled(data, config):
+        if entry.split != "test":
+            loaded[entry.split] += entry.rows(config.tasks)
+        if entry.split != "train":
+            kept_apart.append(entry.text)
 
     train = _without(
         loaded["train"], held, config.min_chars, near=True, report=report, split="train", progress=progress
@@ -78,6 +90,9 @@ def write(recipe: Recipe, paths: RunPaths, progress: Progress, held_back: Guard)
     if with_feelings:
         extra += feelings.weak(data, "train", recipe.seed, WEAK_TRAIN)
         valid += feelings.weak(data, "valid", recipe.seed, WEAK_VALID)
+    # A neutral or weak row may be a sentence out of a passage that is to be judged on.
+    whole = "\n".join(kept_apart)
+    extra = [row for row in extra if row.source != "blog_prose" or row.text not in whole]
     train += _without(extra, held, config.min_chars, near=True, report=report, split="neutral", progress=progress)
 
     outputs = []
@@ -97,6 +112,16 @@ def write(recipe: Recipe, paths: RunPaths, progress: Progress, held_back: Guard)
     report_path.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     outputs.append(report_path)
     return StageResult(tuple(outputs), {"train": len(train), "valid": len(valid), "test": len(loaded["test"])})
+
+
+def _labelled(data: Path, config: DataConfig) -> list[labelled.Entry]:
+    """Return what was labelled for this project; its test part is judged apart, see ``evaluation.diaries``."""
+    found: list[labelled.Entry] = []
+    if "labelled_blogs" not in config.without:
+        found += labelled.passages(data)
+    if "written" not in config.without:
+        found += [*labelled.written("train"), *(e for e in labelled.written("en") if e.split == "valid")]
+    return found
 
 
 def _without(
@@ -139,6 +164,7 @@ def _counts(rows: Iterable[Row]) -> dict[str, Any]:
 
 
 def _sources(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    licences = {s.name: s.licence for s in published.PUBLISHED} | feelings.LICENCES | neutral.LICENCES
+    licences = {s.name: s.licence for s in published.PUBLISHED}
+    licences |= feelings.LICENCES | themes.LICENCES | neutral.LICENCES | labelled.LICENCES
     counts = Counter(row.source for row in rows)
     return [{"name": name, "licence": licences[name], "rows": count} for name, count in sorted(counts.items())]

@@ -16,7 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from journal_app.contract.manifest import HEADS_KEY, MANIFEST_KEY, Head, Manifest, heads_from_json, heads_to_json
+from journal_app.contract.manifest import (
+    HEADS_KEY,
+    MANIFEST_KEY,
+    VECTOR_HEAD,
+    Head,
+    Manifest,
+    heads_from_json,
+    heads_to_json,
+    vector_head,
+)
 from journal_app.contract.tasks import TASKS
 from journal_app.inference.engine import ModelError
 from journal_app.inference.llama import FILE_TYPES, LlamaReader, describe, quantize
@@ -130,6 +139,9 @@ def _sliced_heads(path: Path, before: Manifest, after: Manifest) -> str:
         weight = np.asarray(head.weight, dtype=np.float32).reshape(-1, width)[keep]
         bias = np.asarray(head.bias, dtype=np.float32)[keep]
         heads[task] = Head(type(head.weight)("f", weight.ravel().tolist()), type(head.bias)("f", bias.tolist()))
+    vector = vector_head(text, width)
+    if vector is not None:
+        heads[VECTOR_HEAD] = vector
     return heads_to_json(heads)
 
 

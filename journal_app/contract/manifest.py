@@ -5,7 +5,8 @@ Two string keys are added to a GGUF that follows the contract:
 * ``quietpage.manifest``: the :class:`Manifest` as JSON;
 * ``quietpage.heads``: only in encoders: JSON ``{task: {"weight": base64 of little-endian float32
   [labels, width], "bias": base64 of float32 [labels]}}``, the linear heads over the mean-pooled,
-  **not** normalised embedding.
+  **not** normalised embedding. One of them may be called ``vector`` and is no task: a square map
+  [width, width] that turns the pooled embedding into the vector for "similar entries".
 
 Strings rather than tensors, because llama.cpp refuses a file with tensors it does not know.
 A file without ``quietpage.manifest`` is a foreign model.
@@ -22,10 +23,11 @@ import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
-from journal_app.contract.tasks import CONTRACT_VERSION, FEELINGS, TASKS
+from journal_app.contract.tasks import CONTRACT_VERSION, FEELINGS, TASKS, THEMES
 
 MANIFEST_KEY = "quietpage.manifest"
 HEADS_KEY = "quietpage.heads"
+VECTOR_HEAD = "vector"
 MAX_MANIFEST_BYTES = 4_000_000
 """A manifest or head string longer than this is refused unread."""
 MAX_WORDS = 200
@@ -78,7 +80,8 @@ class Manifest:
         bands: ``stress`` and ``low_mood`` rules, set on diary-like text.
         crisis_threshold: suicidality "yes" probability from which the level is at least "gentle",
             above 0; with 1, the default, the model alone does not raise it below certainty.
-        feelings_thresholds: per feeling, the probability from which it is shown.
+        feelings_thresholds: per feeling, the probability from which it is shown; set on diary-like text.
+        themes_thresholds: the same of themes. Manifests of before it was there have none.
         languages: ISO 639-1 codes that the model reads; any other text gets no tags.
         template: name of the prompt template (decoders only).
         max_tokens: longest window in tokens.
@@ -98,6 +101,7 @@ class Manifest:
     bands: dict[str, BandRule] = field(default_factory=dict)
     crisis_threshold: float = 1.0
     feelings_thresholds: dict[str, float] = field(default_factory=dict)
+    themes_thresholds: dict[str, float] = field(default_factory=dict)
     languages: tuple[str, ...] = ("en",)
     template: str = ""
     max_tokens: int = 256
@@ -135,6 +139,7 @@ class Manifest:
                 },
                 crisis_threshold=_number(raw["crisis_threshold"]),
                 feelings_thresholds={str(k): _number(v) for k, v in raw["feelings_thresholds"].items()},
+                themes_thresholds={str(k): _number(v) for k, v in raw.get("themes_thresholds", {}).items()},
                 languages=_strings(raw["languages"]),
                 template=_string(raw["template"]),
                 max_tokens=_integer(raw["max_tokens"]),
@@ -198,9 +203,10 @@ class Manifest:
                 raise ManifestError(f"the model has bands for {name[:40]!r}, which is not in the contract")
             if not (0 <= rule.some <= rule.many <= 1 and 0 <= rule.unsure <= 1 and rule.min_words >= 0):
                 raise ManifestError(f"the bands of {name} are out of range or out of order")
-        for label, threshold in self.feelings_thresholds.items():
-            if label not in FEELINGS or not 0 <= threshold <= 1:
-                raise ManifestError(f"the threshold of {label[:40]!r} is out of range, or no feeling of the contract")
+        for thresholds, known in ((self.feelings_thresholds, FEELINGS), (self.themes_thresholds, THEMES)):
+            for label, threshold in thresholds.items():
+                if label not in known or not 0 <= threshold <= 1:
+                    raise ManifestError(f"the threshold of {label[:40]!r} is out of range, or not in the contract")
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,16 +231,29 @@ def heads_from_json(text: str, manifest: Manifest, width: int) -> dict[str, Head
 
     Raises :class:`ManifestError` if a head is missing, has another size or is not finite.
     """
+    return _heads(text, {name: len(labels) for name, labels in manifest.tasks.items()}, width)
+
+
+def vector_head(text: str, width: int) -> Head | None:
+    """Return the map [width, width] to the vector for "similar entries", or None where the model has none.
+
+    Raises :class:`ManifestError` as :func:`heads_from_json` does.
+    """
+    if f'"{VECTOR_HEAD}"' not in text[:MAX_MANIFEST_BYTES]:
+        return None
+    return _heads(text, {VECTOR_HEAD: width}, width)[VECTOR_HEAD]
+
+
+def _heads(text: str, sizes: dict[str, int], width: int) -> dict[str, Head]:
     if len(text) > MAX_MANIFEST_BYTES:
         raise ManifestError("the model's heads are too large")
     try:
         raw = json.loads(text)
-        heads = {name: Head(_unpack(raw[name]["weight"]), _unpack(raw[name]["bias"])) for name in manifest.tasks}
+        heads = {name: Head(_unpack(raw[name]["weight"]), _unpack(raw[name]["bias"])) for name in sizes}
     except (KeyError, TypeError, ValueError, binascii.Error, RecursionError) as error:
         raise ManifestError("the model's heads are malformed") from error
     for name, head in heads.items():
-        size = len(manifest.tasks[name])
-        if len(head.bias) != size or len(head.weight) != size * width:
+        if len(head.bias) != sizes[name] or len(head.weight) != sizes[name] * width:
             raise ManifestError(f"the head of {name} has the wrong size")
         if not all(map(math.isfinite, head.weight)) or not all(map(math.isfinite, head.bias)):
             raise ManifestError(f"the head of {name} is not finite")

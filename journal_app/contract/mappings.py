@@ -424,7 +424,71 @@ SAD = ThemeMap(
 )
 """SAD's nine causes of stress; its word for relationships does not tell friends from partners."""
 
-THEME_MAPS: dict[str, ThemeMap] = {"sad": SAD}
+_OPEN = tuple(theme for theme in THEMES if theme not in ("work", "school", "money"))
+"""A person who seeks help writes of one trouble and touches others; only these three are denied by a label."""
+
+
+def _seeker(positive: dict[str, tuple[str, ...]]) -> ThemeMap:
+    return ThemeMap(positive, {label: () if themes == () else _OPEN for label, themes in positive.items()})
+
+
+ESCONV = _seeker(
+    {
+        "ongoing depression": (),
+        "job crisis": ("work",),
+        "breakup with partner": ("partner",),
+        "problems with friends": ("friends",),
+        "academic pressure": ("school",),
+        "Sleep Problems": ("sleep",),
+        "Procrastination": (),
+        "Alcohol Abuse": ("health",),
+        "Appearance Anxiety": ("self",),
+        "conflict with parents": ("family",),
+        "Issues with Children": ("family",),
+        "Issues with Parents": ("family",),
+        "School Bullying": ("school",),
+    }
+)
+"""ESConv's problems, of the seeker's description of the situation."""
+
+COUNSELCHAT = _seeker(
+    {
+        "relationships": ("partner",),
+        "intimacy": ("partner",),
+        "relationship-dissolution": ("partner",),
+        "marriage": ("partner",),
+        "domestic-violence": ("partner",),
+        "family-conflict": ("family",),
+        "parenting": ("family",),
+        "children-adolescents": ("family",),
+        "self-esteem": ("self",),
+        "workplace-relationships": ("work",),
+        "social-relationships": ("friends",),
+        "grief-and-loss": ("loss",),
+        "sleep-improvement": ("sleep",),
+        "substance-abuse": ("health",),
+        "eating-disorders": ("health",),
+        "addiction": ("health",),
+        "depression": (),
+        "anxiety": (),
+        "behavioral-change": (),
+        "anger-management": (),
+        "trauma": (),
+        "lgbtq": (),
+        "counseling-fundamentals": (),
+        "spirituality": (),
+        "legal-regulatory": (),
+        "professional-ethics": (),
+        "human-sexuality": (),
+        "stress": (),
+        "diagnosis": (),
+        "military-issues": (),
+        "self-harm": (),
+    }
+)
+"""CounselChat's topics, of the question; topics that are a diagnosis or a method name no theme."""
+
+THEME_MAPS: dict[str, ThemeMap] = {"sad": SAD, "esconv": ESCONV, "counselchat": COUNSELCHAT}
 """Data set -> how its labels map to ``themes``."""
 
 PUBLISHED_LABELS: dict[str, tuple[str, dict[str, str]]] = {

@@ -18,7 +18,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +26,7 @@ import llama_cpp.llama_cpp as lib
 import numpy as np
 
 from journal_app.contract import prompts
-from journal_app.contract.manifest import HEADS_KEY, Manifest, ManifestError, heads_from_json
+from journal_app.contract.manifest import HEADS_KEY, Manifest, ManifestError, heads_from_json, vector_head
 from journal_app.contract.tasks import TASKS
 from journal_app.inference import machine, scoring
 from journal_app.inference import text as plain
@@ -165,13 +165,20 @@ class LlamaReader:
 
         Raises :class:`ModelError` for a decoder, which has none.
         """
+        return self._encoded(lambda backend: backend.embed(list(texts)))
+
+    def vectors(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the unit vectors for "similar entries", float32 [texts, width], one window each; see :meth:`embed`."""
+        return self._encoded(lambda backend: backend.vectors(list(texts)))
+
+    def _encoded(self, work: Callable[[_Encoder], np.ndarray]) -> np.ndarray:
         with self._lock:
             backend = self._open()
             if not isinstance(backend, _Encoder):
                 raise ModelError("this model gives no embeddings")
             self._flag.clear()
             try:
-                return backend.embed(list(texts))
+                return work(backend)
             finally:
                 backend.wipe()
 
@@ -221,6 +228,7 @@ class _Encoder:
         self._flag = flag
         self._pieces = _word_pieces(model)
         self._slices: dict[str, slice] = {}
+        self._to_vector: tuple[np.ndarray, np.ndarray] | None = None
         self._weight, self._bias = self._stack(model)
         capacity = max(_BATCH_TOKENS, self._limit)
         self._batch = Batch(capacity)
@@ -244,8 +252,12 @@ class _Encoder:
             raise ModelError("the model has no heads")
         try:
             heads = heads_from_json(raw, self.manifest, self._width)
+            vector = vector_head(raw, self._width)
         except ManifestError as error:
             raise ModelError(str(error)) from None
+        if vector is not None:
+            weight = np.array(vector.weight, dtype=np.float32).reshape(self._width, self._width)
+            self._to_vector = (weight, np.array(vector.bias, dtype=np.float32))
         weights, biases, start = [], [], 0
         for name, head in heads.items():
             labels = len(head.bias)
@@ -279,7 +291,7 @@ class _Encoder:
             readable=True,
             tasks=tasks,
             sentences=tuple(self._evidence(text, ids, starts, spans, tasks)) if evidence else (),
-            vector=_unit(_mean(pooled)),
+            vector=self._vector(pooled),
             tokens=sum(map(len, windows)),
             seconds=time.perf_counter() - began,
         )
@@ -327,6 +339,19 @@ class _Encoder:
 
     def embed(self, texts: list[str]) -> np.ndarray:
         return self._pool_each([self._pieces.ids(text, self._limit) for text in texts])
+
+    def vectors(self, texts: list[str]) -> np.ndarray:
+        result = self.embed(texts)
+        for row in result:
+            row[:] = self._vector(row[None]) or 0.0
+        return result
+
+    def _vector(self, pooled: np.ndarray) -> np.ndarray:
+        mean = _mean(pooled)
+        if self._to_vector is not None:
+            weight, bias = self._to_vector
+            mean = scoring.finite(weight @ mean + bias)
+        return _unit(mean)
 
     def token_ids(self, text: str) -> np.ndarray:
         return self._pieces.encode(text)[0]

@@ -18,7 +18,7 @@ import torch
 from journal_app.contract.manifest import MANIFEST_KEY
 from journal_app.inference.llama import LlamaReader, describe, sha256_of
 from tests.support import reader_ground
-from trainer import cli, encoder, finetune, gguf, report
+from trainer import cli, encoder, finetune, gguf, mixture, report
 from trainer.config import Recipe, RunPaths, load_recipe
 from trainer.corpora.files import read_rows
 from trainer.progress import Progress
@@ -239,23 +239,23 @@ def test_training_tells_rate_and_time_left_but_no_text(run: Run) -> None:
 
 def test_each_text_is_learned_once_with_everything_known_of_it(run: Run) -> None:
     rows = read_rows(run.paths.prepared / "train.jsonl.gz")
-    items, texts = finetune.items_of(rows, run.recipe.data.tasks)
+    items, texts = mixture.items_of(rows, run.recipe.data.tasks)
     assert len(items) == len(texts) == len(set(texts))
     emotions = [item for item in items if "emotion" in item.choice]
     assert emotions
-    assert all(item.feelings for item in emotions)
+    assert all(item.marks["feelings"] for item in emotions)
     assert all(item.pool != "severity" for item in items)
 
 
 def test_every_batch_is_of_one_pool_and_the_order_follows_the_seed(run: Run) -> None:
     rows = read_rows(run.paths.prepared / "train.jsonl.gz")
-    items, texts = finetune.items_of(rows, run.recipe.data.tasks)
+    items, texts = mixture.items_of(rows, run.recipe.data.tasks)
     for item in items:
         item.windows = [[1, 2, 3]]
-    plan = finetune.schedule(items, run.recipe.finetune, 1)
+    plan = mixture.schedule(items, run.recipe.finetune, 1)
     assert len(plan) == run.recipe.finetune.steps
-    assert plan == finetune.schedule(items, run.recipe.finetune, 1)
-    assert plan != finetune.schedule(items, run.recipe.finetune, 2)
+    assert plan == mixture.schedule(items, run.recipe.finetune, 1)
+    assert plan != mixture.schedule(items, run.recipe.finetune, 2)
     assert all(len({items[number].pool for number, _ in batch}) == 1 for batch in plan)
 
 

@@ -66,6 +66,20 @@ def load(data: Path, name: str, split: str) -> list[Row]:
     return rows
 
 
+def own(data: Path, name: str, split: str) -> list[Row]:
+    """Return a split with the set's own labels, for heads that are learned beside the tasks; as :func:`load`."""
+    labels = tuple(FEELING_MAPS[name].positive)
+    path = split_path(data, name, split)
+    rows = []
+    for number, record in records(path):
+        text = text_of(path, number, record)
+        found = labels_of(path, number, record, labels.__contains__)
+        if not is_placeholder(text):
+            absent = tuple(label for label in labels if label not in found)
+            rows.append(Row(name, text, name, "auxiliary", "", found, absent))
+    return rows
+
+
 def weak(data: Path, split: str, seed: int, limit: int) -> list[Row]:
     """Return up to ``limit`` weak rows per feeling (and as many denials) from sentences of blogs."""
     path = split_path(data, "blog_prose", split)
