@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-train setup-test setup-lint test test-all test-offline lint format bench bench-trainer canary torture screenshots lock clean
+.PHONY: help run setup setup-train setup-test setup-lint test test-all test-offline lint format bench bench-trainer model-report canary torture screenshots lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -79,6 +79,9 @@ torture: $(STAMP)-test ## kill the app with -9 ROUNDS times (200) and see what i
 
 bench-trainer: $(STAMP)-test ## measure the trainer against TRL's defaults -> build/reports/bench-trainer.json
 	@$(BIN)/python scripts/bench_trainer.py
+
+model-report: $(STAMP)-test ## judge the models that ship on the corpora (QUIETPAGE_DATA) -> build/reports/model-report.json
+	@$(BIN)/python scripts/model_report.py
 
 canary: $(STAMP)-test ## search every byte that the app writes for words and keys -> build/reports/canary.json
 	@$(BIN)/python scripts/canary.py

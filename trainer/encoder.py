@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -79,7 +80,7 @@ class Encoder(nn.Module):
             state = torch.load(folder / "weights.pt", map_location="cpu", weights_only=True)
         except OSError as error:
             raise TrainerError(f"no trained encoder in {folder}: run `quietpage-train finetune` first") from error
-        model = cls(kind(config, add_pooling_layer=False), labels)
+        model = cls(cast(Any, kind)(config, add_pooling_layer=False), labels)
         missing, unexpected = model.load_state_dict(state, strict=False)
         # Runs of before the map was fitted lack it; it stays the identity then.
         if unexpected or set(missing) - {"vector.weight", "vector.bias"}:

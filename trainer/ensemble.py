@@ -12,6 +12,7 @@ import hashlib
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,7 +52,8 @@ def teach(recipe: Recipe, paths: RunPaths, progress: Progress, items: list[Item]
     found = average(folders, texts, recipe, progress)
     cache.parent.mkdir(parents=True, exist_ok=True)
     part = cache.with_name("teachers.part.npz")
-    np.savez(part, key=np.array(key), **found)
+    content: dict[str, Any] = {"key": np.array(key), **found}
+    np.savez(part, **content)
     part.replace(cache)
     _lay(items, found)
 

@@ -121,6 +121,18 @@ def card(
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def tables(evaluation: Mapping[str, Any]) -> str:
+    """Return the tables of figures that the card has, for a terminal."""
+    parts = (
+        markdown_table(HEADER, task_rows(evaluation)),
+        _floors(evaluation),
+        _slices(evaluation),
+        _diaries(evaluation),
+        _everyday(evaluation),
+    )
+    return "\n\n".join(part for part in parts if part)
+
+
 def _what(recipe: Recipe, manifest: Manifest, entry: Mapping[str, Any], steps: Mapping[str, Any]) -> str:
     tasks = ", ".join(f"`{task}`" for task in manifest.tasks)
     kind = (

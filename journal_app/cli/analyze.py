@@ -70,6 +70,7 @@ def _one(text: str, options: argparse.Namespace, services: Services, out: Output
         name = None if options.file == "-" else Path(options.file).name
         value = as_dict(name, found, seconds)
         value["feelings_shown"] = list(found.feelings)
+        value["themes_shown"] = list(found.themes)
         value["evidence"] = {
             key: [{"start": e.start, "end": e.end, "score": round(e.score, 6)} for e in items]
             for key, items in found.evidence.items()
@@ -90,6 +91,8 @@ def _tell(text: str, found: TextAnalysis, seconds: float, out: Output) -> None:
             ", ".join(f"{name} {scores.get(name, 0.0):.0%}" for name in found.feelings) or "none that is sure enough"
         )
         out.say(f"Feelings:       {shown}")
+        if found.themes:
+            out.say(f"About:          {', '.join(found.themes)}")
         out.say(f"Stress:         {_band(found.stress_band)}")
         out.say(f"Low-mood signs: {_band(found.low_mood_band)}")
         for key, items in found.evidence.items():

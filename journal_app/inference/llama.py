@@ -346,7 +346,7 @@ class _Encoder:
             row[:] = self._vector(row[None]) or 0.0
         return result
 
-    def _vector(self, pooled: np.ndarray) -> np.ndarray:
+    def _vector(self, pooled: np.ndarray) -> tuple[float, ...]:
         mean = _mean(pooled)
         if self._to_vector is not None:
             weight, bias = self._to_vector

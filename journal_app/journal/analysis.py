@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from journal_app.contract import bands as contract_bands
+from journal_app.contract.manifest import Manifest
 from journal_app.contract.tasks import CONTRACT_VERSION, Band
 from journal_app.inference.engine import (
     ModelCancelled,
@@ -64,7 +65,10 @@ _RECENT_KEY = "reflections.recent"
 
 @dataclass(frozen=True, slots=True)
 class TextAnalysis:
-    """What is known of one text. ``info`` is None when no model took part."""
+    """What is known of one text. ``info`` is None when no model took part.
+
+    ``feelings`` and ``themes`` are those over their lines, strongest first.
+    """
 
     reading: Reading
     info: ModelInfo | None
@@ -73,6 +77,7 @@ class TextAnalysis:
     crisis: safety.Crisis
     feelings: tuple[str, ...] = ()
     evidence: dict[str, tuple[Evidence, ...]] = field(default_factory=dict)
+    themes: tuple[str, ...] = ()
 
 
 def analyse(text: str, reader: Reader | None, *, evidence: bool = True) -> TextAnalysis:
@@ -109,7 +114,14 @@ def _judge(text: str, reading: Reading, info: ModelInfo | None) -> TextAnalysis:
         crisis,
         tuple(shown),
         _evidence(reading.sentences, shown, stress in ("some", "many"), low in ("some", "many")),
+        _themes(manifest, reading),
     )
+
+
+def _themes(manifest: Manifest, reading: Reading) -> tuple[str, ...]:
+    scores = reading.tasks.get("themes", {})
+    found = [label for label, p in scores.items() if p >= manifest.themes_thresholds.get(label, 0.5)]
+    return tuple(sorted(found, key=lambda label: -scores[label]))
 
 
 def _evidence(
@@ -336,7 +348,7 @@ class AnalysisService:
             found.stress_band,
             found.low_mood_band,
             found.crisis.level,
-            entry.tags,
+            (*entry.tags, *found.themes),
             recent=recent,
             seed=entry.id,
             language=found.reading.language,
