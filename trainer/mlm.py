@@ -24,7 +24,7 @@ from trainer.progress import Progress
 
 SHARE = 0.15
 LENGTH = 128
-"""Tokens of a passage."""
+"""Most tokens of a passage."""
 
 
 def adapt(recipe: Recipe, paths: RunPaths, progress: Progress, model: Encoder) -> None:
@@ -37,10 +37,10 @@ def adapt(recipe: Recipe, paths: RunPaths, progress: Progress, model: Encoder) -
     mask_id = tokenizer.token_to_id("[MASK]") or tokenizer.token_to_id("<mask>")
     if mask_id is None:
         raise TrainerError(f"the vocabulary of {config.base} has no mask, so mlm_steps must be 0")
-    rng = random.Random(f"{recipe.seed}:mlm")
+    rng, length = random.Random(f"{recipe.seed}:mlm"), min(LENGTH, recipe.max_tokens)
     texts = list(neutral.blog_texts(paths.corpora(), "train"))
     chosen = rng.sample(texts, min(len(texts), config.mlm_steps * config.batch))
-    pieces = [piece for windows in encoder.windows(tokenizer, chosen, LENGTH) for piece in windows if len(piece) > 24]
+    pieces = [piece for windows in encoder.windows(tokenizer, chosen, length) for piece in windows if len(piece) > 24]
     rng.shuffle(pieces)
     head = Output(model)
     weights = [*model.bert.parameters(), *head.parameters()]

@@ -179,3 +179,30 @@ def write_recipe(path: Path, base: Path, more: str = "") -> Path:
     """Write the tiny recipe; return ``path``."""
     path.write_text(RECIPE.format(base=base) + more, encoding="utf-8")
     return path
+
+
+def write_posts(data: Path, name: str, count: int = 8) -> None:
+    """Write a set of posts (texts with whatever label its reader wants) for teachers to read."""
+    rng = random.Random(name)
+    values: dict[str, dict[str, Any]] = {
+        "stress_weak": {"label": "stress"},
+        "cognitive_distortion": {"label": "distortion"},
+        "counselchat": {"response": "It may help to talk.", "topic": "self-esteem"},
+        "epitome": {"response": "I hear you.", "emotional_reaction": 1, "interpretation": 1, "exploration": 0},
+        "positive_frames": {"response": "There is a good side.", "strategies": ["growth"]},
+        "esconv": {"emotion": "anxiety", "problem": "job crisis", "situation": line(rng), "intensity": ["3", "2"]},
+    }
+    records = []
+    for _ in range(count):
+        text = " ".join(line(rng) for _ in range(3))
+        turns = [{"role": "user", "text": text}, {"role": "assistant", "text": "I see.", "strategy": "Question"}]
+        spoken = {"turns": turns} if name == "esconv" else {"prompt": text, "text": text}
+        records.append({**spoken, **values[name]})
+    for split in ("train", "valid", "test"):
+        if not (data / name / f"{split}.jsonl.gz").is_file():
+            write(
+                data / name / f"{split}.jsonl.gz",
+                records
+                if split == "train"
+                else records[:0] + [{**record, "text": line(rng), "prompt": line(rng)} for record in records[:2]],
+            )
