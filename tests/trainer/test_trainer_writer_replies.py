@@ -95,7 +95,7 @@ def test_a_conversation_gives_what_its_own_labels_call_a_reflection(data: Path, 
     # A filler is cut off, what breaks off and what is marked as poor is left out.
     assert all(r.text.startswith("The ") for r in of["annomi"])
     poor = sum(record.values["quality"] == "low" for record in replying.KNOWN["annomi"].records(data, "train"))
-    assert 0 < poor
+    assert poor > 0
     assert train.counts["annomi"]["read"] == 15 - poor
     assert train.counts["counselchat"]["reply too long"] > 0
     assert all(r.text.startswith("You are worn out") and "matters to you" in r.text for r in of["positive_frames"])
@@ -116,7 +116,6 @@ def test_a_conversation_gives_what_its_own_labels_call_a_reflection(data: Path, 
         ({"text": f"{GOOD} " * 8}, "reply too long"),
         ({"entry": "The garden."}, "entry too short"),
         ({"entry": "I want to die and I watered the garden to say goodbye to it."}, "help level"),
-        ({"text": "You watered the garden until it was dark and your sister."}, ""),
         ({"text": "You said: watered the garden until it was dark and my sister never called."}, "speaks of itself"),
         ({}, ""),
     ],
@@ -191,7 +190,7 @@ def test_a_flaw_is_one() -> None:
         rng = random.Random(seed)
         assert tone.advises(flaws.flawed("advice", reply, [reply, other], flaws.Spoilers(), rng))
         spoilt = flaws.flawed("reassurance", reply, [reply, other], flaws.Spoilers(), rng)
-        assert tone.reassures(spoilt) or not check_output(spoilt, ENTRY, "en").ok or "forgotten" in spoilt, spoilt
+        assert tone.reassures(spoilt), spoilt
         assert flaws.flawed("off_topic", reply, [reply, other], flaws.Spoilers(), rng) == other.text
         echo = flaws.flawed("parroting", reply, [reply, other], flaws.Spoilers(), rng)
         assert len(content_words(echo) & content_words(ENTRY)) >= 2

@@ -254,8 +254,8 @@ def lengths(texts: Sequence[str]) -> dict[str, float]:
 
 def mentions(entries: Sequence[str], replies: Sequence[str]) -> dict[str, float]:
     """Return the share of replies that take up a content word of their entry; ``random``: of another (control)."""
-    said = [_content(text) for text in entries]
-    answered = [_content(text) for text in replies]
+    said = [content_words(text) for text in entries]
+    answered = [content_words(text) for text in replies]
     right = [bool(a & b) for a, b in zip(said, answered, strict=True)]
     other = [bool(a & b) for a, b in zip(said[1:] + said[:1], answered, strict=True)]
     return {"share": float(np.mean(right)), "random": float(np.mean(other))}
@@ -355,7 +355,7 @@ def _grams(tokens: Sequence[str], n: int) -> list[tuple[str, ...]]:
     return [tuple(tokens[at : at + n]) for at in range(len(tokens) - n + 1)]
 
 
-def _content(text: str) -> set[str]:
+def content_words(text: str) -> set[str]:
     """Return the words that carry meaning: of four letters and more, without those of every text, cut to their stem.
 
     Korean and Chinese: pieces of two letters, because endings and missing spaces hide whole words.
