@@ -183,7 +183,7 @@ def test_no_value_anywhere_raises_anything_else(key: str, value: Any) -> None:
     assert Manifest.from_json(manifest.to_json()) == manifest
 
 
-@given(st.sampled_from(sorted(json.loads(FULL.to_json()))))
+@given(st.sampled_from(sorted(json.loads(FULL.to_json()).keys() - {"themes_thresholds"})))
 def test_every_key_is_needed(key: str) -> None:
     left = json.loads(FULL.to_json())
     del left[key]
@@ -216,6 +216,19 @@ def test_may_generate_only_for_true() -> None:
 def test_a_multilabel_task_may_have_fewer_labels() -> None:
     manifest = replace(FULL, tasks={"feelings": FEELINGS[:3]}, calibration={})
     assert Manifest.from_json(manifest.to_json()).tasks == {"feelings": FEELINGS[:3]}
+
+
+def test_a_manifest_of_before_themes_had_thresholds_is_read() -> None:
+    left = json.loads(FULL.to_json())
+    del left["themes_thresholds"]
+    assert Manifest.from_json(json.dumps(left)).themes_thresholds == {}
+
+
+@pytest.mark.parametrize("thresholds", [{"joy": 0.5}, {"work": 1.5}, {"work": "0.5"}])
+def test_thresholds_of_themes_are_checked(thresholds: dict[str, object]) -> None:
+    left = json.loads(FULL.to_json()) | {"themes_thresholds": thresholds}
+    with pytest.raises(ManifestError):
+        Manifest.from_json(json.dumps(left))
 
 
 # --- heads -------------------------------------------------------------------------------------

@@ -45,6 +45,35 @@ def decoder(decoder_file: Path):
 # --- encoder ---------------------------------------------------------------------------------
 
 
+def test_the_vector_for_similar_entries_goes_through_its_own_map(tmp_path: Path, encoder: LlamaReader) -> None:
+    texts = [DAY, "Rain. The garden was quiet, so I read until it was late."]
+    width = tiny_gguf.WIDTH
+    rng = np.random.default_rng(4)
+    weight, bias = rng.normal(size=(width, width)).astype(np.float32), rng.normal(size=width).astype(np.float32)
+    manifest = tiny_gguf.encoder_manifest()
+    heads = tiny_gguf.encoder_heads(manifest)
+    heads["vector"] = Head(array.array("f", weight.ravel().tolist()), array.array("f", bias.tolist()))
+    path = tiny_gguf.write_encoder(tmp_path / "mapped.gguf", manifest=manifest, heads=heads)
+    with LlamaReader(path, threads=1) as reader:
+        pooled = reader.embed(texts)
+        mapped = pooled @ weight.T + bias
+        mapped /= np.linalg.norm(mapped, axis=1, keepdims=True)
+        assert np.abs(reader.vectors(texts) - mapped).max() < 1e-5
+        assert np.abs(np.array(reader.read([DAY])[0].vector) - mapped[0]).max() < 1e-5
+        assert reader.logits([DAY])[0].keys() == manifest.tasks.keys(), "the map is no task"
+    bare = encoder.embed(texts)
+    bare /= np.linalg.norm(bare, axis=1, keepdims=True)
+    assert np.abs(encoder.vectors(texts) - bare).max() < 1e-5, "a model without the map keeps its embedding"
+
+
+def test_a_map_of_the_wrong_size_is_refused(tmp_path: Path) -> None:
+    heads = tiny_gguf.encoder_heads(tiny_gguf.encoder_manifest())
+    heads["vector"] = Head(array.array("f", [1.0] * 4), array.array("f", [0.0] * 2))
+    path = tiny_gguf.write_encoder(tmp_path / "wrong.gguf", heads=heads)
+    with pytest.raises(ModelError, match="head of vector"):
+        LlamaReader(path, threads=1)
+
+
 def bert(ids: list[int]) -> np.ndarray:
     """The tiny BERT in numpy: the mean of the last layer's outputs."""
     w = tiny_gguf.encoder_weights()
