@@ -9,6 +9,7 @@ last checkpoint when the same command is given again).
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import hashlib
 import importlib
 import json
@@ -93,6 +94,14 @@ STAGES: dict[str, Stage] = {
         checkpoint="pretrain.pt",
         example="trainer/recipes/embedded-writer-cpu.toml",
     ),
+    "lessons": Stage(
+        "tasks, further feelings, replies and pairs of replies as ids (decoders)",
+        {"decoder": "trainer.lessons"},
+        ("data", "writer", "pretrain", "max_tokens", "seed"),
+        ("prepare", "tokenizer"),  # not pretrain: both can be made while it runs
+        reads_data=True,
+        example="trainer/recipes/embedded-writer-cpu.toml",
+    ),
     "finetune": Stage(
         "learn the tasks",
         {
@@ -115,7 +124,7 @@ STAGES: dict[str, Stage] = {
             "seed",
             "max_tokens",
         ),
-        ("prepare", "tokenizer", "pretrain"),
+        ("prepare", "tokenizer", "pretrain", "lessons"),
         checkpoint="finetune.pt",
         example=_QWEN,
     ),
@@ -123,16 +132,16 @@ STAGES: dict[str, Stage] = {
         "learn a teacher's probabilities on running text",
         {"causal": "trainer.distill", "decoder": "trainer.distill"},
         ("distill", "sft", "decoder", "base", "adapter", "seed", "max_tokens"),
-        ("prepare", "finetune"),
+        ("prepare", "finetune", "lessons"),
         reads_data=True,
         checkpoint="distill.pt",
         example=_QWEN,
     ),
     "prefer": Stage(
         "learn from chosen and rejected replies: DPO or ORPO",
-        {"causal": "trainer.causal.prefer"},
+        {"causal": "trainer.causal.prefer", "decoder": "trainer.decoder_prefer"},
         ("prefer", "base", "adapter", "sft", "seed", "max_tokens"),
-        ("prepare", "finetune", "distill"),
+        ("prepare", "finetune", "distill", "lessons"),
         checkpoint="prefer",
         example="trainer/recipes/phi-3-mini.toml",
     ),
@@ -147,7 +156,7 @@ STAGES: dict[str, Stage] = {
         "write the F16 GGUF",
         {"encoder": "trainer.gguf", "decoder": "trainer.gguf_llama", "causal": "trainer.causal.convert"},
         ("name", "kind", "licence", "languages", "max_tokens", "base", "data"),
-        ("finetune", "distill", "merge", "prepare"),
+        ("finetune", "distill", "prefer", "merge", "prepare"),
     ),
     "quantize": Stage(
         "quantise it, then calibrate and set thresholds on the quantised file",
@@ -205,6 +214,13 @@ TOOLS: dict[str, Tool] = {
         "trainer.ablation",
         options.ablate,
         " --variants trainer/recipes/embedded-reader.variants.toml",
+        "trainer/recipes/embedded-reader.toml",
+    ),
+    "seeds": Tool(
+        "say how far the figures of runs lie apart that differ in the seed alone",
+        "trainer.evaluation.seeds",
+        options.seeds,
+        " --runs runs/seed-1 runs/seed-2",
         "trainer/recipes/embedded-reader.toml",
     ),
     "study": Tool(
@@ -308,6 +324,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     progress = Progress(silent)
     try:
         recipe = load_recipe(arguments.recipe)
+        if arguments.seed is not None:
+            recipe = dataclasses.replace(recipe, seed=arguments.seed)
         data = arguments.data or (Path(os.environ["QUIETPAGE_DATA"]) if os.environ.get("QUIETPAGE_DATA") else None)
         out = arguments.out or Path("runs") / (f"{recipe.name}-tiny" if arguments.tiny else recipe.name)
         # What a random model leaves must not lie where the app looks for its own.
@@ -425,6 +443,8 @@ def stage_key(stage: Stage, name: str, recipe: Recipe, paths: RunPaths, ledger: 
 
 def _needs_corpora(name: str, recipe: Recipe) -> bool:
     """Tell whether the stage reads sets of the data folder: a run on files of one's own needs none."""
+    if name == "lessons":
+        return bool(recipe.writer.sources or recipe.writer.sets)
     if name == "prepare":
         return bool(recipe.data.tasks) or any(source.kind == "folder" for source in recipe.sources)
     return name != "distill" or bool(recipe.distill.teacher)
@@ -462,6 +482,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--recipe", type=Path, required=True, metavar="FILE", help="TOML file of the model")
         command.add_argument("--data", type=Path, metavar="DIR", help="folder of the corpora (or QUIETPAGE_DATA)")
+        command.add_argument("--seed", type=int, metavar="N", help="instead of the recipe's")
         command.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: runs/NAME)")
         command.add_argument(
             "--release", type=Path, metavar="DIR", help="where package puts assets/ and docs/ (default: this checkout)"

@@ -31,6 +31,8 @@ _KEPT_F32 = ("position_embd.weight", "token_types.weight")
 def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     """Write the F16 GGUF with heads and a manifest that is not calibrated yet."""
     model = Encoder.load(paths.model)
+    if model.bert.config.model_type != "bert":
+        raise TrainerError("only a BERT encoder has a GGUF here; this one can teach another (finetune.teachers)")
     tokenizer = load_tokenizer(paths.model)
     vocabulary = [piece for piece, _ in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])]
     target = paths.gguf(recipe, "F16")

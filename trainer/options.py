@@ -73,6 +73,11 @@ def ablate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--only", nargs="+", metavar="NAME", help="train these; the others' figures stay")
 
 
+def seeds(command: argparse.ArgumentParser) -> None:
+    """Add what ``seeds`` takes."""
+    command.add_argument("--runs", type=Path, nargs="+", required=True, metavar="DIR", help="runs of other seeds")
+
+
 def sweep(command: argparse.ArgumentParser) -> None:
     """Add what ``sweep`` takes."""
     command.add_argument("--types", nargs="+", metavar="TYPE", help="file types, e.g. Q8_0 Q4_K_M (default: all)")

@@ -87,7 +87,7 @@ def write(recipe: Recipe, paths: RunPaths, progress: Progress, held_back: Guard)
             train=train,
         )
         progress.say(f"prepare: neutral rows for {task} drawn")
-    if with_feelings:
+    if with_feelings and "blog_prose" not in config.without:
         extra += feelings.weak(data, "train", recipe.seed, WEAK_TRAIN)
         valid += feelings.weak(data, "valid", recipe.seed, WEAK_VALID)
     # A neutral or weak row may be a sentence out of a passage that is to be judged on.

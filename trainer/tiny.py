@@ -182,9 +182,22 @@ def _less(recipe: Recipe) -> Recipe:
         neutral_other=min(recipe.data.neutral_other, 10),
         diary_valid=min(recipe.data.diary_valid, 40),
         diary_test=min(recipe.data.diary_test, 40),
+        # They are looked up in the whole of one corpus, which a trial may not have.
+        without=(*recipe.data.without, "labelled_blogs"),
     )
     finetune = replace(
-        recipe.finetune, steps=8, batch=8, keep_every=4, eval_every=8, eval_rows=20, save_every=4, threads=1
+        recipe.finetune,
+        steps=8,
+        batch=8,
+        keep_every=4,
+        eval_every=8,
+        eval_rows=20,
+        save_every=4,
+        threads=1,
+        freeze=min(recipe.finetune.freeze, 1),
+        mlm_steps=min(recipe.finetune.mlm_steps, 2),
+        teachers=(),
+        unlabelled=0,
     )
     decoder = replace(
         recipe.decoder, steps=8, batch=4, eval_every=8, eval_rows=20, save_every=4, log_every=2, threads=1
