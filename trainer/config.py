@@ -100,9 +100,9 @@ class FinetuneConfig:
             divergence between two readings of a batch under different dropout (doubles the cost).
         auxiliary: sets (``goemotions``) whose own labels are learned too, by heads that are not shipped.
         mlm_steps: steps of masked language modelling on ``blog_prose`` before the tasks.
-        teachers: folders of other runs whose trained encoders, averaged, also say what they think of
-            the train texts and of ``unlabelled`` passages of running text. taught: their weight where a
-            text has labels too.
+        teachers: folders of other runs whose trained encoders, averaged, say what they think of
+            ``unlabelled`` passages of running text and of the diary-like train texts. taught: their
+            weight where a text has labels too.
         eval_every, save_every: steps. threads: 0 probes 1 and 2.
     """
 

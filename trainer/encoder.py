@@ -80,7 +80,7 @@ class Encoder(nn.Module):
             state = torch.load(folder / "weights.pt", map_location="cpu", weights_only=True)
         except OSError as error:
             raise TrainerError(f"no trained encoder in {folder}: run `quietpage-train finetune` first") from error
-        model = cls(cast(Any, kind)(config, add_pooling_layer=False), labels)
+        model = cls(cast("Any", kind)(config, add_pooling_layer=False), labels)
         missing, unexpected = model.load_state_dict(state, strict=False)
         # Runs of before the map was fitted lack it; it stays the identity then.
         if unexpected or set(missing) - {"vector.weight", "vector.bias"}:

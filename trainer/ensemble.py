@@ -1,7 +1,7 @@
 """What trained encoders, averaged, think of texts: the teachers of another encoder.
 
 An average of several readings is better than each of them, and one small model can learn most of it
-(Hinton et al. 2015, arXiv 1503.02531). Teachers read the train texts and running text that nobody
+(Hinton et al. 2015, arXiv 1503.02531). Teachers read diary-like train texts and running text that nobody
 labelled; what they think is kept in ``checkpoints/teachers.npz`` under a hash of the texts, so that a
 killed run asks nothing twice.
 """
@@ -19,7 +19,7 @@ import torch
 
 from journal_app.contract.tasks import TASKS
 from trainer import encoder
-from trainer.config import ROOT, UNLABELLED, Recipe, RunPaths, TrainerError
+from trainer.config import POOLS, ROOT, UNLABELLED, Recipe, RunPaths, TrainerError
 from trainer.corpora import known, neutral
 from trainer.corpora.corpus import Skipped
 from trainer.encoder import Encoder
@@ -33,29 +33,39 @@ CHUNK = 4000
 
 
 def teach(recipe: Recipe, paths: RunPaths, progress: Progress, items: list[Item], texts: list[str]) -> None:
-    """Add unlabelled passages to ``items`` and ``texts``, and to every item what the teachers think of it."""
+    """Add unlabelled passages to ``items`` and ``texts``, and say what the teachers think of them and of diaries.
+
+    Texts of the published sets are left to their labels: the teachers learned those by heart.
+    """
     config = recipe.finetune
     folders = [_folder(name) for name in config.teachers]
-    passages = unlabelled(paths.corpora(), config.unlabelled, recipe, progress)
     seen = set(texts)
-    for passage in passages:
+    for passage in unlabelled(paths.corpora(), config.unlabelled, recipe, progress):
         if passage not in seen:
             items.append(Item(UNLABELLED))
             texts.append(passage)
+    chosen = [number for number, item in enumerate(items) if item.pool in POOLS]
+    found = _cached(folders, [texts[number] for number in chosen], recipe, paths, progress)
+    for row, number in enumerate(chosen):
+        items[number].soft = {task: values[row] for task, values in found.items()}
+
+
+def _cached(
+    folders: Sequence[Path], texts: Sequence[str], recipe: Recipe, paths: RunPaths, progress: Progress
+) -> dict[str, np.ndarray]:
     cache = paths.checkpoints / "teachers.npz"
     key = _key(folders, texts)
     if cache.is_file():
         with np.load(cache) as kept:
             if str(kept["key"]) == key:
-                _lay(items, {name: kept[name] for name in kept.files if name != "key"})
-                return
+                return {name: kept[name] for name in kept.files if name != "key"}
     found = average(folders, texts, recipe, progress)
     cache.parent.mkdir(parents=True, exist_ok=True)
     part = cache.with_name("teachers.part.npz")
     content: dict[str, Any] = {"key": np.array(key), **found}
     np.savez(part, **content)
     part.replace(cache)
-    _lay(items, found)
+    return found
 
 
 def average(folders: Sequence[Path], texts: Sequence[str], recipe: Recipe, progress: Progress) -> dict[str, np.ndarray]:
@@ -86,13 +96,8 @@ def _probabilities(task: str, logits: torch.Tensor) -> np.ndarray:
     return values.numpy().astype(np.float32)
 
 
-def _lay(items: Sequence[Item], found: dict[str, np.ndarray]) -> None:
-    for number, item in enumerate(items):
-        item.soft = {task: values[number] for task, values in found.items()}
-
-
 def unlabelled(data: Path, limit: int, recipe: Recipe, progress: Progress) -> list[str]:
-    """Return up to ``limit`` passages, a third of posts and the rest of blogs, none a near copy of held-out text."""
+    """Return up to ``limit`` passages, half of posts and the rest of blogs, none a near copy of held-out text."""
     if not limit:
         return []
     rng = random.Random(f"{recipe.seed}:unlabelled")
@@ -100,7 +105,7 @@ def unlabelled(data: Path, limit: int, recipe: Recipe, progress: Progress) -> li
     held.add(held_out(data))
     posts = list(dict.fromkeys(_posts(data, rng)))
     blogs = list(neutral.blog_texts(data, "train"))
-    chosen = rng.sample(posts, min(len(posts), limit // 3))
+    chosen = rng.sample(posts, min(len(posts), limit // 2))
     chosen += [neutral.passage(text, rng) for text in rng.sample(blogs, min(len(blogs), limit - len(chosen)))]
     kept = [text for text in chosen if len(text.split()) >= 6 and not held.held.match(text)]
     progress.say(f"finetune: {len(kept)} unlabelled passages of {len(chosen)} drawn")

@@ -85,7 +85,7 @@ def _calibrated(
     before = describe(raw).manifest
     rows = [row for row in rows if row.task in before.tasks]
     with LlamaReader(raw, threads=THREADS) as reader:
-        logits = read_logits(reader, [row.text for row in rows], progress, "quantize: calibrate")
+        logits = read_logits(reader, [row.text for row in rows], progress, "quantize: calibrate", truncate=False)
     manifest, notes = calibrate.fit_tasks(before, rows, logits, recipe.calibrate)
     strings = {MANIFEST_KEY: manifest.to_json()}
     if before.kind == "encoder":
@@ -149,12 +149,16 @@ def _width(path: Path) -> int:
     return int(metadata_string(path, "bert.embedding_length"))
 
 
-def read_logits(reader: LlamaReader, texts: list[str], progress: Progress, what: str) -> list[dict[str, np.ndarray]]:
-    """Return uncalibrated logits of ``texts`` (first window), telling how far it is."""
+def read_logits(
+    reader: LlamaReader, texts: list[str], progress: Progress, what: str, *, truncate: bool = True
+) -> list[dict[str, np.ndarray]]:
+    """Return uncalibrated logits of ``texts``, telling how far it is: of the first window or, without ``truncate``, of
+    the whole text as the app joins its windows.
+    """
     tracker = progress.track(what, len(texts), "texts")
     found: list[dict[str, np.ndarray]] = []
     for start in range(0, len(texts), CHUNK):
-        found += reader.logits(texts[start : start + CHUNK])
+        found += reader.logits(texts[start : start + CHUNK], truncate=truncate)
         tracker.update(len(found))
     return found
 

@@ -149,8 +149,8 @@ class LlamaReader:
     def logits(self, texts: Sequence[str], *, truncate: bool = True) -> list[dict[str, np.ndarray]]:
         """Return uncalibrated logits, per text {task: float32 [labels]}; any language is read.
 
-        With ``truncate`` a text is cut to one window, as in training; otherwise the mean over
-        its windows is taken.
+        With ``truncate`` a text is cut to one window, as in training; otherwise its windows are joined
+        as a reading joins them, see :func:`scoring.combine_logits`.
         """
         with self._lock:
             backend = self._open()
@@ -329,7 +329,7 @@ class _Encoder:
         for text in texts:
             windows = [self._pieces.ids(text, self._limit)] if truncate else self.cut(text)
             values = self._by_task(self._logits(self._pool_each(windows)))
-            results.append({name: _mean(logits) for name, logits in values.items()})
+            results.append({name: scoring.combine_logits(name, logits) for name, logits in values.items()})
         return results
 
     def cut(self, text: str) -> list[np.ndarray]:
@@ -514,7 +514,7 @@ class _Decoder:
         for text in texts:
             parts = self.cut(text)[: 1 if truncate else None]
             rows = [self._score(part, tuple(self.manifest.tasks)) for part in parts]
-            results.append({name: _mean(values) for name, values in _stacked(rows).items()})
+            results.append({name: scoring.combine_logits(name, values) for name, values in _stacked(rows).items()})
         return results
 
     def token_ids(self, text: str) -> list[int]:

@@ -58,9 +58,25 @@ def combine(task: str, windows: np.ndarray) -> np.ndarray:
         return windows[0]
     if task not in RISK_TASKS:
         return windows.mean(axis=0)
+    return windows[_strongest(task, windows)]
+
+
+def combine_logits(task: str, windows: np.ndarray) -> np.ndarray:
+    """Join uncalibrated logits [windows, labels] into [labels], choosing windows as :func:`combine` does.
+
+    So that a calibration is fitted on what the app will calibrate.
+    """
+    if len(windows) == 1:
+        return windows[0]
+    if task not in RISK_TASKS:
+        return windows.mean(axis=0)
+    return windows[_strongest(task, probabilities(task, windows, None))]
+
+
+def _strongest(task: str, windows: np.ndarray) -> int:
     if TASKS[task].kind == "ordinal":
-        return windows[int(np.argmax(windows @ np.arange(windows.shape[1])))]
-    return windows[int(np.argmax(windows[:, TASKS[task].index("yes")]))]
+        return int(np.argmax(windows @ np.arange(windows.shape[1])))
+    return int(np.argmax(windows[:, TASKS[task].index("yes")]))
 
 
 def scores(manifest: Manifest, logits: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:

@@ -239,6 +239,16 @@ def test_truncated_logits_are_those_of_the_first_window(encoder: LlamaReader) ->
     assert cut["emotion"].dtype == np.float32
 
 
+def test_whole_logits_are_of_the_windows_that_a_reading_takes(encoder: LlamaReader) -> None:
+    text = "I was tired and cold. " * 12 + "Work was home. " * 14 + "My mother is late and alone! " * 9
+    whole = encoder.logits([text], truncate=False)[0]
+    manifest = encoder.info().manifest
+    reading = encoder.read([text], evidence=False)[0]
+    calibration = manifest.calibration.get("stress")
+    stress = scoring.probabilities("stress", whole["stress"], calibration)
+    assert stress == pytest.approx([reading.tasks["stress"][x] for x in ("yes", "no")], abs=1e-5)
+
+
 def test_quantised_file_reads_nearly_the_same_and_keeps_its_manifest(encoder_file: Path, tmp_path: Path) -> None:
     small = tmp_path / "small.gguf"
     llama.quantize(encoder_file, small, "q8_0")
