@@ -6,8 +6,9 @@ go on from the prefix, and no branch sees another. That is what the engine compu
 rewinds to the prefix before each question, so training and use are the same function.
 
 The loss sits on the label token (and, lightly, on the token that ends the answer); on multi-label
-tasks it is a binary loss on each label's logit at the one position. Works on the arrays that the
-tokenizer stage left and needs torch and numpy only.
+tasks it is a binary loss on each label's logit at the one position. Replies, where the recipe names
+some, are learned beside the labels, see ``trainer.writing``. Works on the arrays that the lessons
+stage left and needs torch and numpy only.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainer import writing
 from trainer.config import DecoderConfig, Recipe, RunPaths, StageResult, TrainerError
 from trainer.decoder_model import Decoder, decay_groups, load_model, save_atomically, save_model
 from trainer.pretrain import MODEL, REPORT, autocast, choose_device, probe_threads, rate
 from trainer.progress import Progress
+from trainer.writing import Asking, Written
+
+LEFT = {"prefer": "preferred.pt", "distill": "distilled.pt", "finetune": MODEL}
+"""Stage -> what it leaves in ``model/``, beside what the stages before it did; the last stage first."""
 
 Target = int | tuple[int, ...] | tuple[float, ...]
 """The index of the right label, or for a multi-label task 1, 0 or -1 (not known) for each label.
@@ -49,28 +55,31 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The ids around every entry, from ``frame.json``."""
+    """The ids around every entry, from ``frame.json``; ``reply`` is what asks for a reflection after it."""
 
     head: tuple[int, ...]
     tail: tuple[int, ...]
     pad: int
     end: int
     tasks: dict[str, Question]
+    reply: tuple[int, ...] = ()
+
+    def asking(self) -> Asking:
+        """Return the ids around an entry whose reflection is asked for."""
+        return Asking(self.head, (*self.tail, *self.reply), self.pad, self.end)
 
     @classmethod
     def load(cls, path: Path) -> Frame:
-        """Read the file; raise :class:`TrainerError` if the tokenizer stage did not make it."""
+        """Read the file; raise :class:`TrainerError` if the lessons stage did not make it."""
         try:
             raw = json.loads(path.read_text("utf-8"))
             tasks = {
                 name: Question(task["kind"], tuple(task["question"]), tuple(task["labels"]))
                 for name, task in raw["tasks"].items()
             }
-            return cls(tuple(raw["head"]), tuple(raw["tail"]), raw["pad"], raw["end"], tasks)
+            return cls(tuple(raw["head"]), tuple(raw["tail"]), raw["pad"], raw["end"], tasks, tuple(raw["reply"]))
         except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-            raise TrainerError(
-                "the prepared prompts are missing or malformed; run the tokenizer stage first"
-            ) from error
+            raise TrainerError("the prepared prompts are missing or malformed; run the lessons stage first") from error
 
 
 class TaskRows:
@@ -84,7 +93,7 @@ class TaskRows:
                 self.rows = {task: arrays[f"{task}.rows"] for task in tasks if len(arrays[f"{task}.rows"])}
                 self.targets = {task: arrays[f"{task}.targets"] for task in self.rows}
         except (OSError, KeyError, ValueError) as error:
-            raise TrainerError(f"{path.name} is missing or malformed; run the tokenizer stage first") from error
+            raise TrainerError(f"{path.name} is missing or malformed; run the lessons stage first") from error
         if not self.rows:
             raise TrainerError(f"{path.name} holds no row of the recipe's tasks")
         self._answers: dict[int, dict[str, Target]] = {}
@@ -269,15 +278,17 @@ class LabelTraining:
         *,
         seed: int,
         origin: str,
+        written: Written | None = None,
     ) -> None:
         """Prepare the run; raise :class:`TrainerError` if the checkpoint is of another run.
 
-        ``origin`` tells from which weights ``model`` came, e.g. the checksum of their file.
+        ``origin`` tells from which weights ``model`` came, e.g. the checksum of their file. ``written`` are
+        replies that are learned beside the labels, in every step.
         """
         out.mkdir(parents=True, exist_ok=True)
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         self.settings, self.frame, self.out, self.checkpoint = settings, frame, out, checkpoint
-        self._rows, self._valid = rows, valid
+        self._rows, self._valid, self._written = rows, valid, written
         self.device = choose_device(settings.device)
         torch.manual_seed(seed)
         self.model = model.to(self.device)
@@ -289,7 +300,8 @@ class LabelTraining:
         self.history: list[tuple[int, float]] = []
         self.valid: dict[str, float] = {}
         sizes = {task: len(index) for task, index in rows.rows.items()}
-        self._identity = json.dumps([asdict(model.shape), asdict(settings), seed, origin, sizes], sort_keys=True)
+        facts = [asdict(model.shape), asdict(settings), seed, origin, sizes, written.identity if written else ""]
+        self._identity = json.dumps(facts, sort_keys=True)
         if checkpoint.exists():
             self._restore()
 
@@ -326,6 +338,7 @@ class LabelTraining:
             "threads": self.threads,
             "valid": self.valid,
             "best_mean": self.best,
+            "reply_passes": self._written.passes(self.step) if self._written else None,
             "history": self.history,
         }
         part = self.out / (REPORT + ".part")
@@ -335,7 +348,11 @@ class LabelTraining:
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
-        """Return by task macro-F1 (mean AUROC for multi-label tasks) on at most ``eval_rows`` valid rows."""
+        """Return by task macro-F1 (mean AUROC for multi-label tasks) on at most ``eval_rows`` valid rows.
+
+        ``replies`` is the mean probability of a token of valid replies: 1 / perplexity, so that it grows as the
+        others do and is of their size.
+        """
         self.model.eval()
         scores: dict[str, float] = {}
         for task, rows in self._valid.rows.items():
@@ -346,6 +363,11 @@ class LabelTraining:
                 scores[task] = mean_auroc(logits, targets)
             else:
                 scores[task] = macro_f1(logits.argmax(1), targets, len(self.frame.tasks[task].labels))
+        if self._written:
+            settings = self.settings
+            perplexity = self._written.perplexity(self.model, self.device, settings.precision, settings.eval_rows)
+            if perplexity is not None:
+                scores["replies"] = 1 / perplexity
         return scores
 
     def _score(self, task: str, texts: Sequence[int]) -> Iterator[np.ndarray]:
@@ -372,6 +394,8 @@ class LabelTraining:
         settings = self.settings
         self.model.train()
         loss = self._loss(self._next_batch())
+        if self._written:
+            loss = loss + self._written.loss(self.model, self.step, self.device, settings.precision)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip)
         share = rate(self.step, settings.steps, warmup=settings.warmup, final=settings.final)
@@ -449,21 +473,42 @@ def mean_auroc(logits: np.ndarray, targets: np.ndarray) -> float:
     return float(np.mean(areas)) if areas else 0.5
 
 
+def trained(paths: RunPaths, before: str = "") -> Path:
+    """Return the file of the decoder as the last stage left it, or as the one before the stage ``before`` did.
+
+    Raises :class:`TrainerError` when there is none.
+    """
+    stages = list(LEFT)
+    for stage in stages[stages.index(before) + 1 :] if before else stages:
+        if (paths.model / LEFT[stage]).is_file():
+            return paths.model / LEFT[stage]
+    raise TrainerError("there is no fine-tuned decoder yet; run the finetune stage first")
+
+
+def lessons(recipe: Recipe, paths: RunPaths) -> tuple[Frame, TaskRows, TaskRows]:
+    """Return frame, train and valid rows as ``trainer.lessons`` left them; raise :class:`TrainerError` without."""
+    tasks = (*recipe.data.tasks, *recipe.writer.sets)
+    train, valid = (TaskRows(paths.lessons / f"tasks.{split}.npz", tasks) for split in ("train", "valid"))
+    return Frame.load(paths.lessons / "frame.json"), train, valid
+
+
 def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
-    """Fine-tune the pre-trained decoder on the recipe's tasks; leave model and tokenizer in ``paths.model``."""
-    tokens = paths.out / "tokens"
+    """Fine-tune the pre-trained decoder on the recipe's tasks and replies; fill ``paths.model``, tokenizer included.
+
+    Raises :class:`TrainerError` when an earlier stage has not run, or its checkpoint is of another run.
+    """
     source = paths.out / "pretrain" / MODEL
     if not source.exists():
         raise TrainerError("there is no pre-trained decoder yet; run the pretrain stage first")
-    frame = Frame.load(tokens / "frame.json")
+    frame, rows, valid = lessons(recipe, paths)
     model = load_model(source, dropout=recipe.decoder.dropout)
-    rows = TaskRows(tokens / "tasks.train.npz", recipe.data.tasks)
-    valid = TaskRows(tokens / "tasks.valid.npz", recipe.data.tasks)
+    written = writing.load(paths.lessons, frame.asking(), recipe.writer, recipe.seed)
+    settings = replace(recipe.decoder, weights=recipe.decoder.weights | recipe.writer.feelings)
     checkpoint = paths.checkpoints / "finetune.pt"
     with source.open("rb") as file:
         origin = hashlib.file_digest(file, "sha256").hexdigest()
     training = LabelTraining(
-        model, frame, rows, valid, recipe.decoder, paths.model, checkpoint, seed=recipe.seed, origin=origin
+        model, frame, rows, valid, settings, paths.model, checkpoint, seed=recipe.seed, origin=origin, written=written
     )
     tracker = progress.track("finetune", recipe.decoder.steps, start=training.step)
 
@@ -476,7 +521,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
 
     report = training.run(notify)
     part = paths.model / "tokenizer.json.part"
-    shutil.copyfile(tokens / "tokenizer.json", part)
+    shutil.copyfile(paths.out / "tokens" / "tokenizer.json", part)
     part.replace(paths.model / "tokenizer.json")
     return StageResult(
         (paths.model / MODEL, paths.model / "tokenizer.json"),

@@ -295,7 +295,7 @@ def _mean(found: Mapping[str, Mapping[str, float]], name: str) -> float:
 
 
 def _decoder(recipe: Recipe, paths: RunPaths, progress: Progress, train: Sequence[Passage], teacher: str) -> Student:
-    from trainer import decoder
+    from trainer import decoder, writing
     from trainer.decoder_model import load_model, save_model
     from trainer.pretrain import MODEL, autocast, choose_device
     from trainer.tokenizer import WriterTokenizer, entry_room
@@ -304,7 +304,7 @@ def _decoder(recipe: Recipe, paths: RunPaths, progress: Progress, train: Sequenc
     source = paths.model / MODEL
     if not source.is_file():
         raise TrainerError("there is no fine-tuned decoder yet; run the finetune stage first")
-    frame = decoder.Frame.load(tokens / "frame.json")
+    frame, rows, valid_rows = decoder.lessons(recipe, paths)
     tokenizer = WriterTokenizer.load(tokens / "tokenizer.json")
     room = entry_room(tokenizer, recipe.data.tasks, recipe.max_tokens)
 
@@ -322,6 +322,7 @@ def _decoder(recipe: Recipe, paths: RunPaths, progress: Progress, train: Sequenc
         warmup=config.warmup,
         save_every=config.save_every,
         eval_every=max(1, config.steps),
+        weights=recipe.decoder.weights | recipe.writer.feelings,
     )
     soft = [entry(passage, config.temperature) for passage in train]
 
@@ -340,7 +341,6 @@ def _decoder(recipe: Recipe, paths: RunPaths, progress: Progress, train: Sequenc
                 loss = decoder.batch_loss(self.model, frame, taught, 0.0, config.temperature) * config.temperature**2
             return config.weight * loss + ((1 - config.weight) * super()._loss(labelled) if labelled else 0.0)
 
-    rows, valid_rows = (decoder.TaskRows(tokens / f"tasks.{s}.npz", recipe.data.tasks) for s in ("train", "valid"))
     scratch = paths.checkpoints / "distill"
     origin = json.dumps([_sha256(source), teacher, asdict(config), len(train)])
     training = Distilling(
@@ -353,6 +353,8 @@ def _decoder(recipe: Recipe, paths: RunPaths, progress: Progress, train: Sequenc
         paths.checkpoints / "distill.pt",
         seed=recipe.seed,
         origin=origin,
+        # Replies go on beside the teacher, or a decoder would forget to write while it learns to read.
+        written=writing.load(paths.lessons, frame.asking(), recipe.writer, recipe.seed),
     )
     started = load_model(source).to(choose_device(recipe.decoder.device)).eval()
 

@@ -27,6 +27,7 @@ from journal_app.contract.tasks import TASKS
 from journal_app.inference.llama import LlamaReader
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.corpora.files import read_rows
+from trainer.decoder import trained
 from trainer.decoder_model import Decoder, load_model
 from trainer.gguf import finish
 from trainer.progress import Progress
@@ -207,9 +208,10 @@ def manifest(recipe: Recipe) -> Manifest:
 def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     """Export the fine-tuned decoder in F16 and prove it against PyTorch on valid texts.
 
-    Raises :class:`TrainerError` if a text is tokenised otherwise or too many predictions differ.
+    What the last of ``finetune``, ``distill`` and ``prefer`` left counts. Raises :class:`TrainerError` if a text is
+    tokenised otherwise or too many predictions differ.
     """
-    model = load_model(trained if (trained := paths.model / "distilled.pt").is_file() else paths.model / "model.pt")
+    model = load_model(trained(paths))
     tokenizer = WriterTokenizer.load(paths.model / "tokenizer.json")
     path = paths.gguf(recipe, "F16")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,13 +7,13 @@ recurses once per character. No normaliser, because llama.cpp applies none to by
 The control tokens hold ids 0-3 but no merge leads to them: they come only from the control
 segments of a prompt. A person may write ``<|end|>`` in an entry; it stays ordinary text.
 
-The stage also turns corpora and task rows into arrays (``tokens/``), so that what follows needs
-torch and numpy only:
+The stage also turns running text into arrays (``tokens/``), so that ``pretrain`` needs torch and numpy only:
 
 * ``tokenizer.json``, ``index.json`` (vocabulary size; tokens and bytes by source and split);
-* ``SOURCE.{train,valid}.npy``: uint16, documents one after another, each ``<|begin|> ... <|end|>``;
-* ``frame.json`` (ids around an entry, of each question, of each label) and
-  ``tasks.{train,valid}.npz`` (ids of the entries; which entry has which answer).
+* ``SOURCE.{train,valid}.npy``: uint16, documents one after another, each ``<|begin|> ... <|end|>``.
+
+What is learned after the prose is made by ``trainer.lessons`` with the functions here, so that tasks and replies can
+change without a new tokenizer, which would mean a new pre-training.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from journal_app.contract.prompts import BOS, CONTROL_TOKENS, END, PAD, Segment, encode, prefix, question
+from journal_app.contract.prompts import BOS, CONTROL_TOKENS, END, PAD, Segment, encode, prefix, question, reflection
 from journal_app.contract.tasks import TASKS, Task, verbaliser_tokens
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.corpora import Row, prose
@@ -119,6 +119,10 @@ class WriterTokenizer:
         parts.append(self._bpe.decode(run, skip_special_tokens=False))
         return "".join(parts)
 
+    def engine(self) -> Tokenizer:
+        """Return a fresh engine of the ``tokenizers`` library with the same ids and merges."""
+        return _engine(self._ids, self.merges)
+
     def save(self, path: Path) -> None:
         """Write the tokenizer to ``path`` in one step."""
         document = {
@@ -127,7 +131,7 @@ class WriterTokenizer:
             "tokens": self.tokens,
             "merges": [f"{left} {right}" for left, right in self.merges],
         }
-        _write(path, json.dumps(document, ensure_ascii=False, indent=0))
+        write(path, json.dumps(document, ensure_ascii=False, indent=0))
 
     @classmethod
     def load(cls, path: Path) -> WriterTokenizer:
@@ -223,7 +227,10 @@ def _missing_merges(merges: Sequence[Merge]) -> list[Merge]:
 
 
 def frame(tokenizer: WriterTokenizer, tasks: Iterable[str]) -> dict[str, Any]:
-    """Return the ids that stand around every entry: ``head``, ``tail``, and by task its question and labels."""
+    """Return the ids that stand around every entry: ``head``, ``tail``, by task its question and labels.
+
+    ``reply`` is what asks for a reflection after the entry, as the app's writer does.
+    """
     segments = prefix(_ENTRY)
     place = next(i for i, segment in enumerate(segments) if segment.text == _ENTRY and not segment.control)
     return {
@@ -231,6 +238,7 @@ def frame(tokenizer: WriterTokenizer, tasks: Iterable[str]) -> dict[str, Any]:
         "tail": tokenizer.prompt(segments[place + 1 :]),
         "pad": CONTROL_TOKENS.index(PAD),
         "end": CONTROL_TOKENS.index(END),
+        "reply": tokenizer.prompt(reflection()),
         "tasks": {
             name: {
                 "kind": TASKS[name].kind,
@@ -297,7 +305,7 @@ def entry_room(tokenizer: WriterTokenizer, tasks: Iterable[str], max_tokens: int
 
 
 def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
-    """Learn the tokenizer and turn corpora and task rows into arrays."""
+    """Learn the tokenizer and turn running text into arrays."""
     if recipe.tokenizer.vocab_size > 65_536:
         raise TokenizerError("tokenizer.vocab_size must fit 16 bits")
     if recipe.max_tokens > recipe.shape.context:
@@ -319,17 +327,12 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
         for split in ("train", "valid"):
             chosen = texts.pop(name) if split == "train" else list(prose(paths.corpora(), name, split))
             ids = documents(tokenizer, chosen)
-            _save(out / f"{name}.{split}.npy", ids)
+            save(out / f"{name}.{split}.npy", ids)
             facts[f"{split}_tokens"] = len(ids)
             facts[f"{split}_bytes"] = sum(len(text.encode("utf-8")) for text in chosen)
-    room = entry_room(tokenizer, recipe.data.tasks, recipe.max_tokens)
-    _write(out / "frame.json", json.dumps(frame(tokenizer, recipe.data.tasks)))
-    for split in ("train", "valid"):
-        split_rows = rows if split == "train" else read_rows(paths.prepared / "valid.jsonl.gz")
-        _save(out / f"tasks.{split}.npz", encode_rows(tokenizer, split_rows, recipe.data.tasks, room))
     # Last, because its presence says that the folder is complete.
-    _write(out / "index.json", json.dumps({"vocab": tokenizer.size, "sources": sources}, indent=1))
-    files = tuple(sorted(path for path in out.iterdir() if path.suffix in (".json", ".npy", ".npz")))
+    write(out / "index.json", json.dumps({"vocab": tokenizer.size, "sources": sources}, indent=1))
+    files = tuple(sorted(path for path in out.iterdir() if path.suffix in (".json", ".npy")))
     return StageResult(files, {"vocab": tokenizer.size, "sources": sources})
 
 
@@ -366,13 +369,15 @@ def _sample(
             left -= len(text)
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
+    """Write ``text`` and a line's end to ``path`` in one step."""
     part = path.with_name(path.name + ".part")
     part.write_text(text + "\n", "utf-8")
     part.replace(path)
 
 
-def _save(path: Path, arrays: np.ndarray | dict[str, Any]) -> None:
+def save(path: Path, arrays: np.ndarray | dict[str, Any]) -> None:
+    """Write one array (``.npy``) or several by name (``.npz``) to ``path`` in one step."""
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
         if isinstance(arrays, dict):

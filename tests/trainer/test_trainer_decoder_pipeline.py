@@ -200,7 +200,7 @@ def test_the_engine_reads_with_the_label_tokens_and_has_learned(ground: Ground) 
 
 
 def test_branches_give_what_whole_prompts_give(ground: Ground, learned: WriterTokenizer, model: Decoder) -> None:
-    frame = decoder.Frame.load(ground.paths.out / "tokens" / "frame.json")
+    frame = decoder.Frame.load(ground.paths.lessons / "frame.json")
     answers: dict[str, decoder.Target] = {"emotion": 5, "stress": 0, "feelings": (1, 0, -1) + (0,) * 13, "severity": 3}
     texts = ["I cried on the train.", "Soup, and a long walk in the rain with my sister, then more soup."]
     batch = decoder.lay_out(frame, [(learned.encode(text), answers) for text in texts])
@@ -214,7 +214,7 @@ def test_branches_give_what_whole_prompts_give(ground: Ground, learned: WriterTo
 
 
 def test_the_loss_asks_for_the_label_and_then_the_end(ground: Ground, learned: WriterTokenizer) -> None:
-    frame = decoder.Frame.load(ground.paths.out / "tokens" / "frame.json")
+    frame = decoder.Frame.load(ground.paths.lessons / "frame.json")
     batch = decoder.lay_out(frame, [(learned.encode("A walk."), {"stress": 1, "feelings": (1,) * 16})])
     (_, column, target), (_, place, _) = batch.spots["stress"], batch.spots["feelings"]
     ids = batch.ids[0].tolist()
@@ -227,10 +227,7 @@ def test_the_loss_asks_for_the_label_and_then_the_end(ground: Ground, learned: W
 
 
 def test_a_killed_fine_tuning_goes_on_as_if_nothing_had_happened(ground: Ground, tmp_path: Path) -> None:
-    tokens = ground.paths.out / "tokens"
-    frame = decoder.Frame.load(tokens / "frame.json")
-    train = decoder.TaskRows(tokens / "tasks.train.npz", ground.recipe.data.tasks)
-    valid = decoder.TaskRows(tokens / "tasks.valid.npz", ground.recipe.data.tasks)
+    frame, train, valid = decoder.lessons(ground.recipe, ground.paths)
     settings = decoder.DecoderConfig(
         steps=12,
         batch=4,
@@ -263,7 +260,7 @@ def test_a_killed_fine_tuning_goes_on_as_if_nothing_had_happened(ground: Ground,
 def test_a_finished_run_does_nothing_again(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(ground) == 0
     told = capsys.readouterr().err
-    for stage in ("prepare", "tokenizer", "pretrain", "finetune", "gguf", "quantize", "evaluate", "package"):
+    for stage in ("prepare", "tokenizer", "pretrain", "lessons", "finetune", "gguf", "quantize", "evaluate", "package"):
         assert f"{stage}: nothing changed, skipped" in told
 
 

@@ -21,7 +21,7 @@ import torch
 from journal_app.contract.prompts import CONTROL_TOKENS
 from journal_app.contract.tasks import TASKS, verbaliser_tokens
 from tests.support.decoder_ground import Ground, lay, quiet
-from trainer import decoder, prepare, pretrain, tokenizer
+from trainer import decoder, lessons, prepare, pretrain, tokenizer
 from trainer.config import PretrainConfig, RecipeError, TrainerError, load_recipe
 from trainer.corpora.files import read_rows
 from trainer.decoder_model import IGNORE, Decoder, Shape, decay_groups, load_model, save_model
@@ -46,6 +46,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
     )
     prepare.run(ground.recipe, ground.paths, quiet())
     tokenizer.run(ground.recipe, ground.paths, quiet())
+    lessons.run(ground.recipe, ground.paths, quiet())
     return ground
 
 
@@ -177,7 +178,7 @@ def test_prepared_documents_round_trip(ground: Ground) -> None:
 
 
 def test_answers_that_are_not_known_are_left_out(ground: Ground) -> None:
-    rows = decoder.TaskRows(ground.paths.out / "tokens" / "tasks.train.npz", ["feelings"])
+    rows = decoder.TaskRows(ground.paths.lessons / "tasks.train.npz", ["feelings"])
     expected = [row for row in read_rows(ground.paths.prepared / "train.jsonl.gz") if row.task == "feelings"]
     assert len(expected) == len(rows.rows["feelings"]) > 50
     for row, target in zip(expected, rows.targets["feelings"], strict=True):

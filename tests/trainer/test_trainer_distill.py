@@ -21,7 +21,7 @@ from journal_app.inference.llama import LlamaReader
 from journal_app.inference.scoring import probabilities
 from tests.support.decoder_ground import Ground, lay, quiet
 from tests.trainer import small_base
-from trainer import decoder, distill, gguf_llama, prepare, pretrain, tokenizer
+from trainer import decoder, distill, gguf_llama, lessons, prepare, pretrain, tokenizer
 from trainer.causal import base, sft
 from trainer.config import ROOT, Recipe, RunPaths, TrainerError
 from trainer.sections import BaseConfig, DistillConfig, SftConfig
@@ -45,7 +45,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
     """A decoder that was fine-tuned for a moment."""
     ground = lay(tmp_path_factory.mktemp("distill"), with_teacher)
     prepare.run(ground.recipe, ground.paths, quiet())
-    for stage in (tokenizer, pretrain, decoder):
+    for stage in (tokenizer, pretrain, lessons, decoder):
         stage.run(ground.recipe, ground.paths, quiet())
     return ground
 
@@ -254,8 +254,7 @@ def test_agreement_is_what_it_says() -> None:
 
 
 def test_a_certain_teacher_is_a_label(ground: Ground) -> None:
-    tokens = ground.paths.out / "tokens"
-    frame = decoder.Frame.load(tokens / "frame.json")
+    frame = decoder.Frame.load(ground.paths.lessons / "frame.json")
     model = decoder.load_model(ground.paths.model / "model.pt").eval()
     entry = [10, 11, 12, 13]
     hard: list[decoder.Target] = [2, 1]
