@@ -30,7 +30,15 @@ ALLOWED = {
     "exchange": {"contract", "journal", "charts"},
     "cli": {"contract", "inference", "vault", "journal", "charts", "exchange"},
     "ui": {"contract", "inference", "vault", "journal", "charts", "exchange", "launch", "system_libraries"},
-    "trainer": {"contract", "inference", "journal.safety", "journal.output_check", "journal.retrieval"},
+    "trainer": {
+        "contract",
+        "inference",
+        "journal.analysis",
+        "journal.output_check",
+        "journal.reflection",
+        "journal.retrieval",
+        "journal.safety",
+    },
     # The doors: they choose which part to start.
     "__main__": {"cli", "inference.worker", "launch"},
     "launch": {"cli", "ui", "system_libraries"},

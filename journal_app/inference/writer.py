@@ -140,13 +140,7 @@ class LlamaWriter:
         seed: int = 0,
     ) -> Iterator[str]:
         """Yield a reflection on ``entry`` as the contract asks for one; otherwise as :meth:`chat`."""
-        *head, text, end = prompts.prefix(entry, self.template)
-        ids = self._fitted(
-            self._ids(head),
-            self._ids([text]),
-            self._ids([end, *prompts.reflection(self.template)]),
-            self._limit(max_tokens),
-        )
+        ids = self._reflecting(entry, self._limit(max_tokens))
         draw = {"temperature": temperature, "top_p": top_p, "repeat_penalty": repeat_penalty, "seed": seed}
         return self._stream(ids, max_tokens, draw, ())
 
@@ -181,6 +175,35 @@ class LlamaWriter:
                             total += float(log_softmax(rows)[np.arange(len(after)), after].sum(dtype=np.float64))
                             count += len(after)
                     found.append((total, count))
+            finally:
+                self._wipe()
+        return found
+
+    def score_reflections(self, entry: str, texts: Sequence[str]) -> list[tuple[float, int]]:
+        """Return of each text what :meth:`score` does, read as the reflection that :meth:`reflect` asks for.
+
+        The entry is read once, whatever the number of texts. Raises :class:`ModelError` for a text that leaves no room
+        for the entry in the window.
+        """
+        answers = [self.tokenise(text) for text in texts]
+        ids = self._reflecting(entry, self.context - max([_LEAST_ROOM, *map(len, answers)]))
+        found: list[tuple[float, int]] = []
+        with self._lock:
+            self._clear_for_call()
+            context = self._check_job(self._job)
+            try:
+                lib.llama_memory_clear(self._memory, False)
+                self._decode(ids, 0)
+                pointer = lib.llama_get_logits_ith(context.pointer, -1)
+                if not pointer:
+                    raise ModelError("the model gave no scores")
+                first = log_softmax(np.ctypeslib.as_array(pointer, shape=(self.vocab_size,))[None].copy())[0]
+                for answer in answers:
+                    total = float(first[answer[0]]) if answer else 0.0
+                    for position, rows in self._rows(answer[:-1], after=len(ids)):
+                        after = answer[position + 1 : position + 1 + len(rows)]
+                        total += float(log_softmax(rows)[np.arange(len(after)), after].sum(dtype=np.float64))
+                    found.append((total, len(answer)))
             finally:
                 self._wipe()
         return found
@@ -311,6 +334,12 @@ class LlamaWriter:
     def _ids(self, segments: Sequence[Segment]) -> list[int]:
         return prompts.encode(segments, self._open().tokenise)
 
+    def _reflecting(self, entry: str, limit: int) -> list[int]:
+        """Return at most ``limit`` ids after which the reflection on ``entry`` comes."""
+        *head, text, end = prompts.prefix(entry, self.template)
+        asked = [end, *prompts.reflection(self.template)]
+        return self._fitted(self._ids(head), self._ids([text]), self._ids(asked), limit)
+
     def _prompt(self, messages: Sequence[tuple[str, str]], limit: int) -> list[int]:
         kept = list(messages)
         first = 1 if kept and kept[0][0] == "system" else 0
@@ -425,16 +454,22 @@ class LlamaWriter:
             self._batch.fill([piece], position=position + start, output_last=last)
             self._context.run(lib.llama_decode, self._batch)
 
-    def _rows(self, ids: list[int]) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield (position, float32 [rows, vocab], a copy) for one sequence read from its beginning."""
+    def _rows(self, ids: list[int], after: int = 0) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (position in ``ids``, float32 [rows, vocab], a copy) of one sequence read from its beginning.
+
+        With ``after`` the sequence goes on from the first so many tokens of what was read before.
+        """
         assert self._context is not None
         self._dirty = True
-        lib.llama_memory_clear(self._memory, False)
+        if not after:
+            lib.llama_memory_clear(self._memory, False)
+        elif not lib.llama_memory_seq_rm(self._memory, 0, after, -1):
+            raise ModelError("this model cannot go back to the end of a text")
         size = max(1, min(self._batch.capacity, _LOGIT_BYTES // (4 * self.vocab_size)))
         for start in range(0, len(ids), size):
             self._flag.check()
             piece = np.asarray(ids[start : start + size], dtype=np.int32)
-            self._batch.fill([piece], position=start)
+            self._batch.fill([piece], position=after + start)
             self._context.run(lib.llama_decode, self._batch)
             pointer = lib.llama_get_logits(self._context.pointer)
             if not pointer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from pathlib import Path
@@ -242,6 +243,31 @@ def test_scores_are_the_log_probabilities_of_the_tokens(writer: LlamaWriter) -> 
     total, count = writer.score(["word " * 400])[0]
     assert count == len(writer.tokenise("word " * 400)) > writer.context
     assert -total / count > 2
+
+
+def test_a_reflection_is_scored_as_what_is_asked_for(writer: LlamaWriter) -> None:
+    entry, texts = "It rained all day. <|end|>", ["A quiet day by the lake.", "비가 온다.", "", "No."]
+    segments = [*prompts.prefix(entry), *prompts.reflection()]
+    control = {token: i for i, token in enumerate(prompts.CONTROL_TOKENS)}
+
+    def tokenise(text: str, is_control: bool) -> list[int]:
+        if not is_control:
+            return writer.tokenise(text)
+        parts = re.split("(" + "|".join(map(re.escape, control)) + ")", text)
+        return [i for part in parts if part for i in ([control[part]] if part in control else writer.tokenise(part))]
+
+    before = prompts.encode(segments, tokenise)
+    found = writer.score_reflections(entry, texts)
+    for text, (total, count) in zip(texts, found, strict=True):
+        answer = writer.tokenise(text)
+        rows = log_softmax(writer.logits(before + answer))[len(before) - 1 :]
+        expected = sum(float(rows[at, token]) for at, token in enumerate(answer))
+        assert (total, count) == (pytest.approx(expected, abs=2e-3), len(answer))
+    # Not the scores of running text, and none of the entry is left behind.
+    assert found[0][0] != pytest.approx(writer.score(texts)[0][0], abs=1e-3)
+    assert writer.score_reflections(entry, texts) == found
+    with pytest.raises(ModelError, match="no room"):
+        writer.score_reflections(entry, ["word " * 400])
 
 
 def test_logits_do_not_depend_on_how_they_are_read(writer: LlamaWriter, monkeypatch: pytest.MonkeyPatch) -> None:
