@@ -44,10 +44,15 @@ def choice_probabilities(
 
 
 def several_scores(
-    labels: Sequence[str], train: Sequence[Row], valid: Sequence[Row], test: Sequence[Row]
+    labels: Sequence[str],
+    train: Sequence[Row],
+    valid: Sequence[Row],
+    test: Sequence[Row],
+    *,
+    characters: bool = False,
 ) -> dict[str, dict[str, float]]:
     """Return label -> AUROC and F1 on test of a multi-label task, one model a label, thresholds chosen on valid."""
-    x_train, x_valid, x_test = _features(train, valid, test)
+    x_train, x_valid, x_test = _features(train, valid, test, characters=characters)
     result: dict[str, dict[str, float]] = {}
     for label in labels:
         rows, truth = known(train, label)

@@ -121,6 +121,8 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
         report["auxiliary"] = _auxiliary(recipe, paths, splits, target, progress)
     if recipe.kind == "causal":
         report["replies"] = _replies(recipe, paths, progress, target)
+    if recipe.kind == "decoder":
+        report |= _writer(recipe, paths, progress, target)
     report["seconds"] = round(time.monotonic() - began, 1)
     path = paths.reports / "evaluate.json"
     path.write_text(json.dumps(rounded(report), indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -446,6 +448,16 @@ def _given_baselines(paths: RunPaths) -> dict[str, float]:
         return {name: float(values["macro_f1"]) for name, values in results.items() if "macro_f1" in values}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise TrainerError(f"{path} is not a table of baselines ({type(error).__name__})") from error
+
+
+def _writer(recipe: Recipe, paths: RunPaths, progress: Progress, target: Path) -> dict[str, Any]:
+    """Return what a decoder reads beside its tasks, and where it has learned replies, whether it may write."""
+    from trainer.evaluation import gate, languages
+
+    found: dict[str, Any] = {"further_feelings": languages.run(recipe, paths, progress, target, threads=THREADS)}
+    if recipe.writer.sources:
+        found["writer"] = gate.run(recipe, progress, target, threads=THREADS)
+    return found
 
 
 def _writer_only(recipe: Recipe, paths: RunPaths, progress: Progress, target: Path) -> StageResult:

@@ -1,6 +1,7 @@
 """The card of a language model that was fine-tuned: what it is and learned, how it did, what it may be used for.
 
-No figure is typed by hand: all come from the recipe and from the reports of the run.
+And what the card of a decoder made here says of its writing. No figure is typed by hand: all come from the recipe and
+from the reports of the run.
 """
 
 from __future__ import annotations
@@ -170,6 +171,185 @@ def figures(report: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]
         elif isinstance(value, int | float) and not isinstance(value, bool):
             found.append((name, f"{value:.4g}" if isinstance(value, float) else str(value)))
     return found
+
+
+def writing(evaluation: Mapping[str, Any], reports: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the parts of a decoder's card about what it writes and reads beside its tasks; none for other models.
+
+    ``reports`` are ``lessons`` and ``prefer``, as far as there are any.
+    """
+    parts = []
+    if found := evaluation.get("further_feelings"):
+        parts += ["### Feelings in other sets", _further(found)]
+    gate = evaluation.get("writer")
+    if not gate:
+        return parts
+    verdict = (
+        "**It may write reflections by itself**: its evaluation passed every line below."
+        if gate["may_generate"]
+        else "**It writes only when it is asked to**, and the curated library stands under an entry. It falls short: "
+        + "; ".join(gate["short_of_the_bar"])
+        + "."
+    )
+    drawn = gate["drawn_with"]
+    held = gate["held"]
+    parts += [
+        "## What it writes",
+        verdict,
+        f"Measured on {held['rows']} held entries written for this project, each with a reflection, that no training "
+        f"has seen ({held['left_out_by_help_level']} more are entries at which the app lets no model write). Every "
+        "reflection was drawn once and judged by the app's own check before any second try "
+        f"(temperature {drawn['temperature']:g}, top-p {drawn['top_p']:g}, at most {drawn['max_tokens']} tokens). "
+        "None of these figures says that a reflection is good; they say when it is not.",
+        _gate(gate),
+        "Chosen from the curated library: the app's rule, and what this model finds likeliest after the entry, by "
+        "itself and against an empty entry; a card drawn by chance is the control.",
+        _choice(gate["choice"]),
+        _learned(reports),
+        f"### {len(gate['samples'])} samples, chosen by the hash of their names",
+        *(_sample(sample) for sample in gate["samples"]),
+    ]
+    return [part for part in parts if part]
+
+
+def _gate(gate: Mapping[str, Any]) -> str:
+    model, curated, people = gate["written"], gate["curated"], gate["references"]
+    repeated = model["repetition"]
+
+    def score(found: Mapping[str, Any]) -> str:
+        value = found.get("bertscore", {}).get("rescaled", {}).get("f")
+        return "-" if value is None else f"{value:.3f}"
+
+    def share(value: float) -> str:
+        return f"{100 * value:.1f} %"
+
+    rows = [
+        (
+            "passes the output check",
+            share(model["check"]["pass"]),
+            share(curated["check"]["pass"]),
+            share(people["check"]["pass"]),
+            ">= 97 %",
+        ),
+        ("empty or looping", share(repeated["empty"] + repeated["looping"]), "", "", "0 %"),
+        (
+            "distinct-2",
+            share(model["distinct_2"]),
+            share(curated["distinct_2"]),
+            share(people["distinct_2"]),
+            ">= 15 %",
+        ),
+        (
+            "takes up a content word of the entry (of another)",
+            f"{share(model['mentions']['share'])} ({share(model['mentions']['random'])})",
+            f"{share(curated['mentions']['share'])} ({share(curated['mentions']['random'])})",
+            f"{share(people['mentions']['share'])} ({share(people['mentions']['random'])})",
+            ">= 80 %",
+        ),
+        ("BERTScore F, rescaled", score(model), score(curated), "1", "above the curated choice"),
+        (
+            "words, mean",
+            f"{model['lengths']['words_mean']:.0f}",
+            f"{curated['lengths']['words_mean']:.0f}",
+            f"{people['lengths']['words_mean']:.0f}",
+            "",
+        ),
+    ]
+    text = markdown_table(("figure", "this model", "curated choice", "held reflections", "line"), rows)
+    reasons = model["check"]["reasons"]
+    if reasons:
+        text += "\n\nKept back for: " + ", ".join(f"{reason} ({count})" for reason, count in reasons.items()) + "."
+    if "bertscore" in model and "scorer" in model["bertscore"]:
+        text += (
+            f"\n\nBERTScore by {model['bertscore']['scorer']}, layer {model['bertscore']['layer']}, rescaled by random "
+            f"pairs of the held reflections; against random ones this model has "
+            f"{model['bertscore']['random_reference']['rescaled_f']:.3f}."
+        )
+    return text
+
+
+def _choice(choice: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            name,
+            f"{choice[key]['bertscore_rescaled_f']:.3f}",
+            f"{choice[key]['separation']:.3f}",
+            str(choice[key]["different_cards"]),
+            f"{100 * choice[key]['same_as_rule']:.0f} %",
+        )
+        for key, name in (
+            ("rule", "rule"),
+            ("likelihood", "likeliest"),
+            ("gain", "likeliest against an empty entry"),
+            ("random", "chance"),
+        )
+    ]
+    return markdown_table(("choice", "BERTScore F, rescaled", "over random", "different cards", "as the rule"), rows)
+
+
+def _learned(reports: Mapping[str, Mapping[str, Any]]) -> str:
+    lessons, prefer = reports.get("lessons", {}), reports.get("prefer", {})
+    parts = []
+    if counts := lessons.get("replies", {}).get("train"):
+        rows = [(name, str(found.get("read", 0)), str(found.get("kept", 0))) for name, found in counts.items()]
+        parts.append(
+            "It learned reflections from these sets; a reply was left out that advises, reassures, tells of whoever "
+            "answers, takes up nothing of the entry, fails the app's check or copies a held-out text:\n\n"
+            + markdown_table(("set", "replies read", "learned from"), rows)
+        )
+    if kinds := prefer.get("by_flaw"):
+        rows = [
+            (
+                kind.replace("_", " "),
+                str(found["pairs"]),
+                f"{100 * found['accuracy_before']:.0f} %",
+                f"{100 * found['accuracy_after']:.0f} %",
+            )
+            for kind, found in kinds.items()
+        ]
+        header = ("flaw", "valid pairs", "good reply likelier, before", "after")
+        parts.append(
+            f"Then it was tuned against flawed replies ({prefer['method']}):\n\n" + markdown_table(header, rows)
+        )
+    return "\n\n".join(parts)
+
+
+def _sample(sample: Mapping[str, Any]) -> str:
+    kept = f" *(kept back: {', '.join(sample['kept_back_for'])})*" if sample["kept_back_for"] else ""
+    lines = (
+        f"**{sample['id']}** {_one_line(sample['entry'])}",
+        f"- this model: {_one_line(sample['written']) or '(nothing)'}{kept}",
+        f"- curated: {_one_line(sample['curated'])}",
+    )
+    return "\n".join((lines[0], "", *lines[1:]))
+
+
+def _one_line(text: str) -> str:
+    """Return ``text`` on one line, with nothing that Markdown or HTML would take for its own."""
+    plain = " ".join(text.split())
+    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in plain)
+
+
+def _further(found: Mapping[str, Any]) -> str:
+    rows = []
+    for name, entry in found.items():
+        cells = []
+        for key in ("auroc", "f1"):
+            values = (entry.get(f"mean_{which}") for which in (key, f"tfidf_{key}", f"tfidf_characters_{key}"))
+            cells += ["-" if value is None else f"{value:.3f}" for value in values]
+        rows.append((name, entry["language"], str(entry["rows"]), *cells, "yes" if entry["passes"] else "**no**"))
+    header = (
+        "set",
+        "language",
+        "test rows",
+        *(f"{name}{rival}" for name in ("AUROC", "F1") for rival in ("", ", TF-IDF words", ", with characters")),
+        "at or above the floor",
+    )
+    return (
+        "Means over the feelings that both sides know, with the calibration and thresholds of the file. A language is "
+        "read only if every set of it is at or above the floor in both; else the file refuses it.\n\n"
+        + markdown_table(header, rows)
+    )
 
 
 def _calibration(manifest: Manifest, calibration: Mapping[str, Any]) -> str:

@@ -14,13 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from journal_app.contract.manifest import MANIFEST_KEY
+from journal_app.contract.manifest import MANIFEST_KEY, Manifest
 from journal_app.inference.engine import ModelError
 from journal_app.inference.llama import LlamaReader, describe, sha256_of
 from journal_app.inference.writer import LlamaWriter
 from trainer import model_card, reader_card, sweep, terms
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
-from trainer.evaluation import figures
+from trainer.evaluation import figures, languages
 from trainer.gguf import rewrite
 from trainer.progress import Progress
 
@@ -38,6 +38,8 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     source = paths.gguf(recipe, recipe.quantize.type)
     evaluation = _evaluation(paths, source)
     prepared = _json(paths.prepared / "report.json", "prepare")
+    if recipe.kind == "decoder" and (paths.lessons / "report.json").is_file():
+        prepared["sources"] = _all_sources(prepared, _json(paths.lessons / "report.json", "lessons"))
     models, docs = paths.release / "assets" / "models", paths.release / "docs" / "models"
     models.mkdir(parents=True, exist_ok=True)
     docs.mkdir(parents=True, exist_ok=True)
@@ -45,6 +47,8 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     part = target.with_suffix(".part")
     try:
         manifest = replace(describe(source).manifest, evaluation=_summary(evaluation))
+        if manifest.kind == "decoder" and recipe.kind == "decoder":
+            manifest = _proven(manifest, evaluation, prepared)
         rewrite(source, part, {MANIFEST_KEY: manifest.to_json()})
         if manifest.tasks:
             with LlamaReader(part, threads=1):
@@ -124,7 +128,8 @@ def _sweep(paths: RunPaths, half: Path) -> dict[str, Any] | None:
 
 def _reports(paths: RunPaths) -> dict[str, dict[str, Any]]:
     """Return by name what other reports of the run there are: of its training, of variants and of other seeds."""
-    found = {name: paths.reports / f"{name}.json" for name in ("finetune", "ablation", "seeds")}
+    found = {name: paths.reports / f"{name}.json" for name in ("finetune", "ablation", "seeds", "prefer")}
+    found["lessons"] = paths.lessons / "report.json"
     return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in found.items() if path.is_file()}
 
 
@@ -136,7 +141,29 @@ def _summary(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     }
     if not tasks:
         return {"figures": dict(model_card.figures(evaluation))}
-    return {"tasks": tasks, "everyday_writing_test": evaluation.get("everyday_writing_test", {})}
+    found = {"tasks": tasks, "everyday_writing_test": evaluation.get("everyday_writing_test", {})}
+    if gate := evaluation.get("writer"):
+        found["writer"] = {"held_entries": gate["held"]["rows"], "short_of_the_bar": gate["short_of_the_bar"]}
+    return found
+
+
+def _proven(manifest: Manifest, evaluation: Mapping[str, Any], prepared: Mapping[str, Any]) -> Manifest:
+    """Return ``manifest`` with what the evaluation of a decoder bears out: whether it may write, and its languages."""
+    return replace(
+        manifest,
+        may_generate=evaluation.get("writer", {}).get("may_generate") is True,
+        languages=languages.proven(manifest.languages, evaluation.get("further_feelings", {})),
+        training_data=prepared["sources"],
+    )
+
+
+def _all_sources(prepared: Mapping[str, Any], lessons: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the sets of tasks, of replies and of running text together, each once with all its rows."""
+    found: dict[str, dict[str, Any]] = {}
+    for source in (*prepared["sources"], *lessons["sources"], *lessons["prose"]):
+        rows = found.get(source["name"], {}).get("rows", 0) + source["rows"]
+        found[source["name"]] = {**source, "rows": rows}
+    return [found[name] for name in sorted(found)]
 
 
 def _listed(path: Path, entry: Mapping[str, Any]) -> Path:

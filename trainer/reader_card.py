@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from journal_app.contract.manifest import Manifest
+from trainer import model_card
 from trainer.config import Recipe
 from trainer.report import HEADER, feeling_rows, markdown_table, task_rows
 
@@ -25,6 +26,7 @@ ELSEWHERE: dict[str, tuple[tuple[str, float, str], ...]] = {
 }
 """Task -> (figure, value, source): the best that was published for models below about 3 B parameters."""
 FIVE_ELSEWHERE = (0.789, "Llama-3.2-1B and Qwen2-1.5B, fine-tuned, daminho/Tiny-Mental-LLM, read from a plot")
+_LANGUAGES = {"en": "English", "ko": "Korean"}
 FIVE = ("isear", "stress", "depression", "severity", "suicidality")
 
 
@@ -89,6 +91,7 @@ def card(
         "### Conversion",
         _conversion(evaluation),
         _ablation(reports.get("ablation", {})),
+        *model_card.writing(evaluation, reports),
         "## Intended use",
         "To give the writer of a private journal, on their own computer, a gentle view of feelings and of signs of "
         "stress and low mood over time, which they can correct or remove. Bands (quiet, some, many, not sure) are "
@@ -98,7 +101,8 @@ def card(
         "Diagnosis, treatment decisions, screening of other people, employment, insurance, policing, or any use in "
         "which someone other than the writer judges the writer.",
         "## Limits",
-        "- It reads English. Other languages get no tags.\n"
+        f"- It reads {' and '.join(_LANGUAGES.get(code, code) for code in manifest.languages)}. Other languages get "
+        "no tags.\n"
         "- Labels of forum posts are not diagnoses: depression and suicidality labels are the forum in which a post "
         "stood, stress and severity were judged by raters, and feelings mostly come from short Reddit comments.\n"
         "- `suicidality` cannot tell well between depressed and suicidal writing (see its row above); it misses texts. "
