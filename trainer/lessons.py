@@ -79,14 +79,18 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     examples: dict[str, list[Example]] = {}
     for split in SPLITS:
         collected = replying.collect(paths.data, config, split, guard if split == "train" else None)
+        replies, misfits = encode_replies(tokenizer, collected.replies, recipe)
+        save(out / f"replies.{split}.npz", replies)
+        for name, count in misfits.items():
+            collected.counts[name]["too long for the window"] = count
+            collected.counts[name]["kept"] -= count
         report["replies"][split] = {name: dict(counts) for name, counts in collected.counts.items()}
-        save(out / f"replies.{split}.npz", encode_replies(tokenizer, collected.replies, recipe))
         spoil = flaws.spoilers(paths.data, config, split)
         examples[split] = flaws.pairs(collected.replies, spoil, config, recipe.seed)
         write_examples(_instructions(out, split), examples[split])
         report["pairs"][split] = dict(Counter(example.label or "by the corpus" for example in examples[split]))
         if split == "train":
-            used.update(reply.source for reply in collected.replies)
+            used.update({name: n for name, counts in collected.counts.items() if (n := counts["kept"])})
     if config.sources and not any(report["replies"]["train"][name].get("kept") for name in config.sources):
         raise TrainerError("writer.replies: no reply is left to learn from; see lessons/report.json")
 
@@ -145,33 +149,42 @@ def joined(arrays: dict[str, np.ndarray], more: dict[str, np.ndarray], name: str
     }
 
 
-def encode_replies(tokenizer: WriterTokenizer, replies: Sequence[Reply], recipe: Recipe) -> dict[str, np.ndarray]:
-    """Return entries and replies as arrays.
+def encode_replies(
+    tokenizer: WriterTokenizer, replies: Sequence[Reply], recipe: Recipe
+) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """Return entries and replies as arrays, and by source how many were left out as too long for the window.
 
     ``ids`` and ``offsets`` [n + 1] hold the entries, cut at their beginning where entry and reply would not fit
     ``max_tokens`` (the app's writer cuts there too); ``reply_ids`` and ``reply_offsets`` [n + 1] the replies without
-    the token that ends them; ``sources`` [n] says of which of ``names`` each is. Raises :class:`TrainerError` where a
-    reply leaves no room for its entry.
+    the token that ends them; ``sources`` [n] says of which of ``names`` each is. A reply beside which fewer than
+    :data:`LEAST_ROOM` tokens of its entry fit is left out.
     """
     around = frame(tokenizer, [])
     taken = len(around["head"]) + len(around["tail"]) + len(around["reply"]) + 1
     entries = tokenizer.encode_many([unicodedata.normalize("NFC", reply.entry) for reply in replies])
     answers = tokenizer.encode_many([unicodedata.normalize("NFC", reply.text) for reply in replies])
-    cut = []
-    for entry, answer in zip(entries, answers, strict=True):
+    cut: list[list[int]] = []
+    kept: list[int] = []
+    misfits: Counter[str] = Counter()
+    for place, (entry, answer) in enumerate(zip(entries, answers, strict=True)):
         room = recipe.max_tokens - taken - len(answer)
         if room < min(LEAST_ROOM, len(entry)):
-            raise TrainerError("max_tokens leaves no room for an entry beside its reply; lower writer.most_words")
+            misfits[replies[place].source] += 1
+            continue
+        kept.append(place)
         cut.append(entry[max(0, len(entry) - room) :])
-    names = list(dict.fromkeys(reply.source for reply in replies))
-    return {
+    answers = [answers[place] for place in kept]
+    sources = [replies[place].source for place in kept]
+    names = list(dict.fromkeys(sources))
+    arrays = {
         "ids": np.array([i for ids in cut for i in ids], dtype=np.uint16),
         "offsets": np.cumsum([0, *map(len, cut)], dtype=np.int64),
         "reply_ids": np.array([i for ids in answers for i in ids], dtype=np.uint16),
         "reply_offsets": np.cumsum([0, *map(len, answers)], dtype=np.int64),
-        "sources": np.array([names.index(reply.source) for reply in replies], dtype=np.int8),
+        "sources": np.array([names.index(name) for name in sources], dtype=np.int8),
         "names": np.array(names, dtype=np.str_),
     }
+    return arrays, dict(misfits)
 
 
 def licence(name: str) -> str:

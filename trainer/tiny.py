@@ -228,6 +228,7 @@ def _less(recipe: Recipe) -> Recipe:
         data=data,
         finetune=finetune,
         decoder=decoder,
+        writer=replace(recipe.writer, batch=min(recipe.writer.batch, 4)),
         sft=sft,
         prefer=prefer,
         distill=replace(recipe.distill, texts=40, steps=4, batch=4, save_every=2),

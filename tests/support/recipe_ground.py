@@ -6,16 +6,15 @@ import random
 from pathlib import Path
 from typing import Any
 
+from journal_app.contract.mappings import SAD
+from tests.support import writer_ground
 from tests.support.reader_ground import CUES, line, write, write_corpora
 
 _REPLIES = ("That sounds like a full day.", "You sound worn out.", "What was that like for you?", "I am glad you went.")
-_WORSE = ("Just stop it.", "Others have it worse.", "You should have known.")
 _KOREAN = ("공원", "도서관", "부엌", "시장", "강가", "버스", "회사", "학교", "마당", "골목", "다리", "가게")
 _DONE = ("걸었어요", "기다렸어요", "이야기했어요", "쉬었어요", "웃었어요", "울었어요")
 _KOREAN_FEELS = {"기쁨": "기뻐요", "슬픔": "슬퍼요", "화남/분노": "화나요", "불안/걱정": "불안해요", "없음": "그래요"}
 _KOREAN_REPLIES = ("오래 걸으셨네요.", "마음이 무거우셨겠어요.", "어떤 점이 좋았어요?", "애쓰셨어요.")
-
-STRATEGIES = ("Question", "Reflection of feelings", "Affirmation and Reassurance", "Others")
 
 
 def korean(rng: random.Random, feeling: str = "") -> str:
@@ -31,6 +30,8 @@ def write_all(data: Path, seed: int = 0) -> Path:
     for split, count in (("train", 40), ("valid", 10), ("test", 10)):
         for name, records in _sets(rng, count).items():
             write(data / name / f"{split}.jsonl.gz", records)
+    # Replies that are reflections: a writer learns from nothing else.
+    writer_ground.write_corpora(data, ("pair_reflections", "esconv", "annomi"))
     return data
 
 
@@ -38,7 +39,11 @@ def _sets(rng: random.Random, count: int) -> dict[str, list[dict[str, Any]]]:
     cues = ("", CUES["sadness"], CUES["joy"], CUES["fear"])
     return {
         "counselchat": [
-            {"prompt": line(rng, rng.choice(cues)), "response": f"{rng.choice(_REPLIES)} {line(rng)}", "topic": "sleep"}
+            {
+                "prompt": line(rng, rng.choice(cues)),
+                "response": f"{rng.choice(_REPLIES)} {line(rng)}",
+                "topic": "self-esteem",
+            }
             for _ in range(count)
         ],
         "epitome": [
@@ -54,24 +59,10 @@ def _sets(rng: random.Random, count: int) -> dict[str, list[dict[str, Any]]]:
             {"prompt": line(rng, rng.choice(cues)), "response": f"Yes. {line(rng)}", "dataset": "DR"}
             for _ in range(count)
         ],
-        "pair_reflections": [
-            {"prompt": line(rng, rng.choice(cues)), "response": rng.choice(_REPLIES), "rejected": list(_WORSE[:2])}
-            for _ in range(count)
-        ],
-        "esconv": [
-            {
-                "turns": [
-                    {"role": "user", "text": line(rng, rng.choice(cues))}
-                    if number % 2 == 0
-                    else {"role": "assistant", "text": rng.choice(_REPLIES), "strategy": rng.choice(STRATEGIES)}
-                    for number in range(4)
-                ],
-                "emotion": "sadness",
-                "problem": "job crisis",
-                "situation": line(rng),
-                "intensity": ["4", "2"],
-            }
-            for _ in range(count)
+        "sad": [
+            {"text": line(rng, rng.choice(cues)), "label": label}
+            for label in SAD.positive
+            for _ in range(1 + count // 10)
         ],
         "chat_en": [_talk(line, rng) for _ in range(count)],
         "chatbot_ko": [

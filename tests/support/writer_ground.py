@@ -50,18 +50,23 @@ def reflection(text: str) -> str:
     return f"The {thing} was heavy, and your {person} said nothing. You hoped that one of them would notice."
 
 
-def write_corpora(folder: Path) -> None:
-    """Write every corpus that :data:`WRITER` names below ``folder``."""
+def write_corpora(folder: Path, only: tuple[str, ...] = ()) -> None:
+    """Write every corpus that :data:`WRITER` names below ``folder``, or ``only`` some of them."""
     rng = random.Random(23)
     for split, many in (("train", 60), ("valid", 12), ("test", 12)):
-        _write(folder, "pair_reflections", split, (_pair(rng) for _ in range(many)))
-        _write(folder, "esconv", split, (_esconv(rng) for _ in range(many // 4)))
-        _write(folder, "annomi", split, (_annomi(rng) for _ in range(many // 4)))
-        _write(folder, "counselchat", split, (_answer(rng) for _ in range(many // 4)))
-        _write(folder, "positive_frames", split, (_frame(rng) for _ in range(many // 2)))
-        _write(folder, "chatbot_ko", split, (_korean(rng) for _ in range(many // 2)))
-        _write(folder, "kote", split, (_feelings(rng, tuple(KOTE.positive)) for _ in range(2 * many)))
-        _write(folder, "goemotions_ko", split, (_feelings(rng, tuple(GOEMOTIONS.positive)) for _ in range(2 * many)))
+        found = {
+            "pair_reflections": [_pair(rng) for _ in range(many)],
+            "esconv": [_esconv(rng) for _ in range(many // 4)],
+            "annomi": [_annomi(rng) for _ in range(many // 4)],
+            "counselchat": [_answer(rng) for _ in range(many // 4)],
+            "positive_frames": [_frame(rng) for _ in range(many // 2)],
+            "chatbot_ko": [_korean(rng) for _ in range(many // 2)],
+            "kote": [_feelings(rng, tuple(KOTE.positive)) for _ in range(2 * many)],
+            "goemotions_ko": [_feelings(rng, tuple(GOEMOTIONS.positive)) for _ in range(2 * many)],
+        }
+        for name, records in found.items():
+            if not only or name in only:
+                _write(folder, name, split, records)
 
 
 def _pair(rng: random.Random) -> dict[str, Any]:
