@@ -326,7 +326,7 @@ def _sample(sample: Mapping[str, Any]) -> str:
 
 def _one_line(text: str) -> str:
     """Return ``text`` on one line, with nothing that Markdown or HTML would take for its own."""
-    plain = " ".join(text.split())
+    plain = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
     return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in plain)
 
 
