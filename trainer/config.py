@@ -66,8 +66,9 @@ class DataConfig:
             screening task, from blog posts, everyday dialogue, and short joyful or plain lines.
         feelings_cap: most train rows of one source for ``feelings`` (0: all).
         diary_valid, diary_test: rows of blogs and as many of dialogue kept to set and to judge bands.
-        without: sets that are left out, among those that ``prepare`` would read (``written`` and
-            ``labelled_blogs`` are the diary-like texts labelled for this project).
+        without: sets that are left out, among those that ``prepare`` would read.
+        labelled: diary-like texts labelled for this project to learn from and to calibrate on as well:
+            ``written`` and ``labelled_blogs``.
     """
 
     tasks: tuple[str, ...] = ("emotion", "isear", "stress", "depression", "severity", "suicidality", "feelings")
@@ -81,6 +82,7 @@ class DataConfig:
     diary_valid: int = 1000
     diary_test: int = 1000
     without: tuple[str, ...] = ()
+    labelled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

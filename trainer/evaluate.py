@@ -75,7 +75,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
                 published = [text for text in published if reader.windows(text) > 1]
             readings = _readings(reader, list(dict.fromkeys(published)), progress, "evaluate: as the app reads")
             diary = _diary(reader, manifest, read_rows(paths.prepared / "diary-test.jsonl.gz"), progress)
-            written = diaries.judge(reader, diaries.entries(paths.data, recipe.data.without))
+            written = diaries.judge(reader, diaries.entries(paths.data, recipe.data.labelled))
             tokens = _token_parity(reader, recipe, paths, texts)
             sha256 = reader.info().sha256
         plain: dict[str, dict[str, np.ndarray]] = {}

@@ -61,7 +61,8 @@ def write(recipe: Recipe, paths: RunPaths, progress: Progress, held_back: Guard)
             loaded[split] += rows[: config.feelings_cap or None] if split == "train" else rows
         for name in themed:
             loaded[split] += themes.load(data, name, split)
-        if with_feelings and "goemotions" not in config.without:
+        # Only an encoder has heads of its own for labels that are not the contract's.
+        if recipe.kind == "encoder" and with_feelings and "goemotions" not in config.without:
             loaded[split] += feelings.own(data, "goemotions", split)
     progress.say(f"prepare: read {sum(map(len, loaded.values()))} rows of {len({*wanted, *mapped, *themed})} sets")
     kept_apart: list[str] = []
@@ -117,9 +118,9 @@ def write(recipe: Recipe, paths: RunPaths, progress: Progress, held_back: Guard)
 def _labelled(data: Path, config: DataConfig) -> list[labelled.Entry]:
     """Return what was labelled for this project; its test part is judged apart, see ``evaluation.diaries``."""
     found: list[labelled.Entry] = []
-    if "labelled_blogs" not in config.without:
+    if "labelled_blogs" in config.labelled:
         found += labelled.passages(data)
-    if "written" not in config.without:
+    if "written" in config.labelled:
         found += [*labelled.written("train"), *(e for e in labelled.written("en") if e.split == "valid")]
     return found
 

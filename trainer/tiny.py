@@ -182,8 +182,8 @@ def _less(recipe: Recipe) -> Recipe:
         neutral_other=min(recipe.data.neutral_other, 10),
         diary_valid=min(recipe.data.diary_valid, 40),
         diary_test=min(recipe.data.diary_test, 40),
-        # They are looked up in the whole of one corpus, which a trial may not have.
-        without=(*recipe.data.without, "labelled_blogs"),
+        # Passages are looked up in the whole of one corpus, which a trial may not have.
+        labelled=tuple(name for name in recipe.data.labelled if name != "labelled_blogs"),
     )
     finetune = replace(
         recipe.finetune,

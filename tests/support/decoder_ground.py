@@ -28,7 +28,6 @@ tasks = ["emotion", "stress", "severity", "feelings"]
 neutral_blog = 20
 neutral_dialog = 20
 neutral_other = 20
-without = ["labelled_blogs", "written"]
 
 [tokenizer]
 vocab_size = 900

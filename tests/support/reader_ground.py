@@ -63,7 +63,7 @@ neutral_dialog = 10
 neutral_other = 5
 diary_valid = 40
 diary_test = 40
-without = ["labelled_blogs"]
+labelled = ["written"]
 
 [finetune]
 base = "{base}"

@@ -126,7 +126,7 @@ def test_passages_are_found_by_hash_and_place(tmp_path: Path, monkeypatch: pytes
     assert found.text == "The second line is the one."
     assert found.source == "labelled_blogs"
     labels.write_text(json.dumps(label | {"post": "0" * 24}) + "\n", "utf-8")
-    with pytest.raises(CorpusError, match=r"data\.without"):
+    with pytest.raises(CorpusError, match=r"data\.labelled"):
         list(labelled.passages(tmp_path))
     labels.write_text(json.dumps(label | {"feelings": ["bliss"]}) + "\n", "utf-8")
     with pytest.raises(CorpusError, match="not in the contract"):

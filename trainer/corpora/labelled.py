@@ -92,8 +92,8 @@ def passages(data: Path) -> Iterator[Entry]:
             yield _entry(record, f"{post}:{record['start']}", part, "labelled_blogs", split)
     if wanted:
         raise CorpusError(
-            f"{len(wanted)} labelled posts are not in this blog_prose; with another version of it put "
-            '"labelled_blogs" into data.without'
+            f"{len(wanted)} labelled posts are not in this blog_prose; with another version of it take "
+            '"labelled_blogs" out of data.labelled'
         )
 
 

@@ -26,13 +26,13 @@ LEAST_POSITIVES = 3
 """Labels with fewer positives than this, or denials, have no AUROC."""
 
 
-def entries(data: Path | None, without: Sequence[str] = ()) -> dict[str, list[Entry]]:
+def entries(data: Path | None, labelled_sets: Sequence[str] = ()) -> dict[str, list[Entry]]:
     """Return the test entries by kind: ``written_en``, ``written_ko`` and, with the corpora, ``labelled_blogs``.
 
-    ``without``: sets that the recipe leaves out.
+    ``labelled_sets``: those that the recipe names; passages of blogs are looked up only for a recipe that has them.
     """
     found = {f"written_{name}": labelled.written(name) for name in ("en", "ko")}
-    if data is not None and "labelled_blogs" not in without and (data / "blog_prose").is_dir():
+    if data is not None and "labelled_blogs" in labelled_sets:
         found["labelled_blogs"] = list(labelled.passages(data))
     return {kind: [entry for entry in rows if entry.split == "test"] for kind, rows in found.items()}
 
