@@ -92,6 +92,9 @@ def main() -> int:
         models[name] = report | {"not_as_on_the_card": found}
         wrong += [f"{name}: {line}" for line in found]
         print(tables(report))
+    if not models:
+        print("model-report: no model that ships has a recipe here", file=sys.stderr)
+        return 2
     rows = [
         (f"{name}: {task}", f"{entry[key]:.3f}", key.replace("_", " "))
         for name, report in models.items()

@@ -17,23 +17,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from journal_app.contract.bands import low_mood_score, stress_score
 from journal_app.contract.tasks import PUBLISHED_TASKS, TASKS
 from journal_app.inference import scoring
 from trainer import encoder, finetune
-from trainer.calibrate import known
+from trainer.calibrate import mean_auroc
 from trainer.config import Recipe, RecipeError, RunPaths, TrainerError, build_recipe, read_toml
 from trainer.corpora.files import Row, read_rows
 from trainer.encoder import Encoder
 from trainer.metrics import provenance, rounded
-from trainer.mixture import several
 from trainer.progress import Progress
+from trainer.report import FIVE
 
 REPORT = "ablation.json"
-FIVE = ("isear", "stress", "depression", "severity", "suicidality")
-"""Tasks of the five sets whose mean weighted F1 is published for other small models."""
 MOST = 1200
 """Most valid rows of a task and source that a variant is judged on."""
 SPECIFICITY = 0.9
@@ -142,7 +140,8 @@ def judge(model: Encoder, tokenizer: Any, recipe: Recipe, paths: RunPaths) -> di
         if task in model.labels:
             for name, chosen in (("mapped", False), ("diary", True)):
                 mine = [row for row in rows if row.task == task and (row.part == "labelled") is chosen]
-                figures[f"{task}_{name}_auroc"] = mean_auroc(task, mine, [scores[row.text][task] for row in mine])
+                matrix = np.array([scores[row.text][task] for row in mine])
+                figures[f"{task}_{name}_auroc"], _ = mean_auroc(mine, TASKS[task].labels, matrix)
     figures["found"] = _found(rows, diary, scores, model)
     return figures
 
@@ -162,18 +161,6 @@ def read(model: Encoder, tokenizer: Any, texts: Sequence[str], max_tokens: int) 
             {task: scoring.combine(task, scoring.probabilities(task, z[part], None)) for task, z in logits.items()}
         )
     return result
-
-
-def mean_auroc(task: str, rows: Sequence[Row], scores: Sequence[np.ndarray], least: int = 3) -> float | None:
-    """Return the mean AUROC over the labels of a multi-label ``task`` with at least ``least`` positives and denials."""
-    if not several(task) or not rows:
-        return None
-    matrix, values = np.stack(scores), []
-    for column, label in enumerate(TASKS[task].labels):
-        index, truth = known(rows, label)
-        if least <= truth.sum() <= len(truth) - least:
-            values.append(float(roc_auc_score(truth, matrix[index, column])))
-    return float(np.mean(values)) if values else None
 
 
 def _found(

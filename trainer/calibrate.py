@@ -90,6 +90,23 @@ def known(rows: Sequence[Row], label: str) -> tuple[list[int], np.ndarray]:
     return chosen, np.array([label in rows[i].positives for i in chosen], dtype=bool)
 
 
+LEAST_POSITIVES = 3
+"""Labels with fewer positives than this, or fewer denials, have no AUROC."""
+
+
+def mean_auroc(rows: Sequence[Row], labels: Sequence[str], scores: np.ndarray) -> tuple[float | None, int]:
+    """Return the mean AUROC over the ``labels`` of a multi-label task that have one, and how many those are.
+
+    ``scores`` [rows, labels]. None where no label has one.
+    """
+    areas = []
+    for column, label in enumerate(labels):
+        index, truth = known(rows, label)
+        if LEAST_POSITIVES <= truth.sum() <= len(truth) - LEAST_POSITIVES:
+            areas.append(float(roc_auc_score(truth, scores[index, column])))
+    return (float(np.mean(areas)) if areas else None), len(areas)
+
+
 def fit_tasks(
     manifest: Manifest, rows: Sequence[Row], logits: Sequence[Mapping[str, np.ndarray]], config: CalibrateConfig
 ) -> tuple[Manifest, dict[str, Any]]:

@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel, MPNetConfig, MPNetModel
 from transformers.utils import logging as transformers_logging
 
-from journal_app.contract.tasks import TASKS
 from trainer.config import TrainerError
 
 Ids = list[int]
@@ -217,8 +216,3 @@ def embed(model: Encoder, batch: Sequence[Ids], size: int = 32, autocast: bool =
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
             result[chosen] = model.pooled(ids, mask).numpy()
     return result
-
-
-def default_labels(tasks: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the contract's labels of ``tasks``."""
-    return {task: TASKS[task].labels for task in tasks}

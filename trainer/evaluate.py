@@ -25,7 +25,7 @@ from journal_app.inference.llama import LlamaReader, sha256_of
 from journal_app.inference.scoring import probabilities
 from journal_app.inference.text import language
 from trainer import baseline, metrics
-from trainer.calibrate import known
+from trainer.calibrate import known, mean_auroc
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.corpora.files import Row, read_rows
 from trainer.evaluation import diaries
@@ -47,7 +47,6 @@ from trainer.report import results_table
 
 WORDS = ("reply", "rewrite", "summary")
 """Tasks of instructions whose answer is text."""
-LEAST_POSITIVES = 3
 LEAST_SLICE = 20
 """A slice with fewer rows is left out."""
 
@@ -236,13 +235,9 @@ def _multilabel(
     by_source: dict[str, Any] = {}
     for source in dict.fromkeys(row.source for row in rows):
         mine = [i for i, row in enumerate(rows) if row.source == source]
-        areas = []
-        for column, label in enumerate(labels):
-            index, truth = known([rows[i] for i in mine], label)
-            if LEAST_POSITIVES <= truth.sum() <= len(truth) - LEAST_POSITIVES:
-                areas.append(float(roc_auc_score(truth, values[[mine[i] for i in index], column])))
-        if areas:
-            by_source[source] = {"rows": len(mine), "labels": len(areas), "mean_auroc": float(np.mean(areas))}
+        area, counted = mean_auroc([rows[i] for i in mine], labels, values[mine])
+        if area is not None:
+            by_source[source] = {"rows": len(mine), "labels": counted, "mean_auroc": area}
     scored = [entry for entry in per_label.values() if entry.get("tfidf_auroc") is not None]
     mean = {
         f"mean_{key}": float(np.mean([entry[key] for entry in scored])) if scored else None

@@ -7,6 +7,7 @@ running text (``mlm``), and beside the labels it may learn what other encoders t
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
 import time
@@ -18,11 +19,12 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import f1_score
 from torch import Tensor
 
 from journal_app.contract.tasks import TASKS
 from trainer import encoder, ensemble, mlm
+from trainer.calibrate import mean_auroc
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.corpora.files import Row, read_rows
 from trainer.encoder import Encoder
@@ -261,18 +263,9 @@ def quick_scores(model: Encoder, tokenizer: Any, recipe: Recipe, paths: RunPaths
         with torch.inference_mode():
             logits = model.heads[task](torch.from_numpy(encoder.embed(model, ids, autocast=True))).numpy()
         if several(task):
-            scores[task] = _mean_auroc(logits, rows, model.labels[task])
+            area, _ = mean_auroc(rows, model.labels[task], logits)
+            scores[task] = math.nan if area is None else area
         else:
             truth = [TASKS[task].index(row.label) for row in rows]
             scores[task] = float(f1_score(truth, logits.argmax(1), average="macro"))
     return scores
-
-
-def _mean_auroc(logits: np.ndarray, rows: Sequence[Row], labels: Sequence[str]) -> float:
-    values = []
-    for i, label in enumerate(labels):
-        known = [n for n, row in enumerate(rows) if label in row.positives or label in row.negatives]
-        truth = [label in rows[n].positives for n in known]
-        if 3 <= sum(truth) < len(truth):
-            values.append(float(roc_auc_score(truth, logits[known, i])))
-    return float(np.mean(values)) if values else float("nan")

@@ -11,7 +11,7 @@ from typing import Any
 from journal_app.contract.manifest import Manifest
 from trainer import model_card
 from trainer.config import Recipe
-from trainer.report import HEADER, feeling_rows, markdown_table, task_rows
+from trainer.report import FIVE, HEADER, feeling_rows, markdown_table, task_rows
 
 ELSEWHERE: dict[str, tuple[tuple[str, float, str], ...]] = {
     "emotion": (
@@ -27,7 +27,6 @@ ELSEWHERE: dict[str, tuple[tuple[str, float, str], ...]] = {
 """Task -> (figure, value, source): the best that was published for models below about 3 B parameters."""
 FIVE_ELSEWHERE = (0.789, "Llama-3.2-1B and Qwen2-1.5B, fine-tuned, daminho/Tiny-Mental-LLM, read from a plot")
 _LANGUAGES = {"en": "English", "ko": "Korean"}
-FIVE = ("isear", "stress", "depression", "severity", "suicidality")
 
 
 def card(

@@ -25,7 +25,7 @@ WRITTEN = Path(__file__).parent.parent / "samples" / "diaries"
 HELD_EVERY = 5
 """Every fifth labelled passage, by the hash of its post, is held out: half of those for valid, half for test."""
 
-LICENCES = {"written": "Apache-2.0; written for this project", "labelled_blogs": "free for non-commercial research"}
+LICENCES = {"written": "CC0-1.0; written for this project", "labelled_blogs": "free for non-commercial research"}
 _SHORT = 24
 _SPLITS = {"train": "train", "calibration": "valid", "test": "test"}
 

@@ -19,11 +19,9 @@ from journal_app.contract.manifest import Manifest
 from journal_app.inference.engine import Reading
 from journal_app.inference.llama import LlamaReader
 from journal_app.journal.analysis import LEAST_FEELING, MIN_WORDS_FOR_MODEL
+from trainer.calibrate import LEAST_POSITIVES
 from trainer.corpora import labelled
 from trainer.corpora.labelled import Entry
-
-LEAST_POSITIVES = 3
-"""Labels with fewer positives than this, or denials, have no AUROC."""
 
 
 def entries(data: Path | None, labelled_sets: Sequence[str] = ()) -> dict[str, list[Entry]]:
