@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -206,11 +205,9 @@ def test_periods_end_today_and_all_begins_with_the_first_entry() -> None:
 )
 def test_mistaken_dates_cost_no_time_and_are_told(odd: tuple[str, ...], far: int) -> None:
     rows = [*life(400), *(row(date, mood=1, words=7) for date in odd)]
-    began = time.perf_counter()
     trend = trends.trend(rows, *trends.span("all", "2026-11-20", rows))
     words = " ".join(wording.digest(trend))
-    took = time.perf_counter() - began
-    assert took < 0.5
+    assert len(trend.days) == 400, "the centuries between are not gone through day by day"
     assert (trend.start, trend.end) == ("2025-10-17", "2026-11-20")
     assert [p.start for p in trend.far] == sorted(odd)
     assert trend.entries + sum(p.entries for p in trend.far) == len(rows)
@@ -221,12 +218,10 @@ def test_mistaken_dates_cost_no_time_and_are_told(odd: tuple[str, ...], far: int
     assert all(any(line.startswith(f"{date},1,7,") for line in table) for date in odd)
 
 
-def test_the_longest_possible_period_is_quick_even_when_empty() -> None:
-    began = time.perf_counter()
+def test_the_longest_possible_period_has_a_limit_even_when_empty() -> None:
     assert len(trends.trend([], "0001-01-01", "9999-12-31").days) == trends.MAX_DAYS
     full = [row(dt.date.fromordinal(730000 + i).isoformat(), mood=3) for i in range(0, trends.MAX_DAYS, 9)]
     assert trends.trend(full, *trends.span("all", "2026-11-20", full)).far == ()
-    assert time.perf_counter() - began < 1.0
 
 
 def test_the_period_before_never_leaves_the_calendar() -> None:

@@ -509,8 +509,9 @@ def test_typing_stays_quick_while_the_reader_works(page: JournalPage, services: 
         times.append(time.perf_counter() - began)
         qtbot.wait(10)
     times.sort()
-    # The goal of 16 ms at the 99th percentile is measured by `make bench` on a quiet machine.
-    assert times[len(times) // 2] < 0.016
+    # The goal of 16 ms at the 99th percentile is measured by `make bench` on a quiet machine; a window that
+    # waited for the reader would take the seconds that its texts do.
+    assert times[len(times) // 2] < 0.1
 
 
 def test_shortcuts_reach_every_part(open_session: Callable[[], ui.Session], qtbot: Any) -> None:

@@ -646,7 +646,7 @@ def test_a_bus_that_does_not_answer_holds_up_nothing(tmp_path: Path, qapp: QAppl
         while time.monotonic() - began < 0.5:
             before = time.monotonic()
             time.sleep(0.001)
-            assert time.monotonic() - before < 0.3, "the GUI thread goes on while the bus is silent"
+            assert time.monotonic() - before < 2.0, "the GUI thread goes on while the bus is silent"
         assert not watch.delays_sleep
     place.unlink()
     for thread in watch._threads:
