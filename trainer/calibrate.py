@@ -38,17 +38,23 @@ def fit_softmax(logits: np.ndarray, truth: np.ndarray, seed: int = 0) -> Calibra
     """
     plain = _fit(logits, truth, bias=False)
     rich = _fit(logits, truth, bias=True)
-    folds = np.random.default_rng(seed).permutation(len(truth)) % 5
-    held: dict[bool, float] = {}
-    for bias in (False, True):
-        loss = 0.0
-        for fold in range(5):
-            scale, offset = _fit(logits[folds != fold], truth[folds != fold], bias=bias)
-            loss += _loss(logits[folds == fold], truth[folds == fold], scale, offset) * (folds == fold).sum()
-        held[bias] = loss
+    held = {bias: held_out_loss(logits, truth, seed, bias=bias) for bias in (False, True)}
     keeps = macro_f1(truth, (logits * rich[0] + rich[1]).argmax(1)) >= macro_f1(truth, logits.argmax(1)) - 0.005
     scale, offset = rich if held[True] < held[False] and keeps else plain
     return Calibration((round(float(scale), 5),), tuple(round(float(b), 5) for b in offset))
+
+
+def held_out_loss(logits: np.ndarray, truth: np.ndarray, seed: int = 0, *, bias: bool = True) -> float:
+    """Return the log loss a row, in nats, of ``logits`` [n, labels] calibrated on other rows (5 folds)."""
+    folds = np.random.default_rng(seed).permutation(len(truth)) % 5
+    loss = 0.0
+    for fold in range(5):
+        inside = folds != fold
+        if inside.all():
+            continue
+        scale, offset = _fit(logits[inside], truth[inside], bias=bias)
+        loss += _loss(logits[~inside], truth[~inside], scale, offset) * (~inside).sum()
+    return loss / len(truth)
 
 
 def _fit(logits: np.ndarray, truth: np.ndarray, *, bias: bool) -> tuple[float, np.ndarray]:

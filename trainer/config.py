@@ -105,6 +105,7 @@ class FinetuneConfig:
         teachers: folders of other runs whose trained encoders, averaged, say what they think of
             ``unlabelled`` passages of running text and of the diary-like train texts. taught: their
             weight where a text has labels too.
+        ngrams: whether a linear model over words and letters is fitted beside the one-label heads (``ngram_head``).
         eval_every, save_every: steps. threads: 0 probes 1 and 2.
     """
 
@@ -130,6 +131,7 @@ class FinetuneConfig:
     teachers: tuple[str, ...] = ()
     unlabelled: int = 0
     taught: float = 0.5
+    ngrams: bool = False
     eval_every: int = 400
     eval_rows: int = 400
     save_every: int = 200

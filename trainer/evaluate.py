@@ -329,7 +329,7 @@ def _torch_logits(
         return {}
     import torch
 
-    from trainer import encoder
+    from trainer import encoder, ngram_head
 
     progress.say("evaluate: PyTorch in float32, for comparison")
     model = encoder.Encoder.load(paths.model)
@@ -337,7 +337,13 @@ def _torch_logits(
     pooled = encoder.embed(model, ids)
     with torch.inference_mode():
         logits = {task: values.numpy() for task, values in model.logits(torch.from_numpy(pooled)).items()}
-    return {text: {task: values[i] for task, values in logits.items()} for i, text in enumerate(texts)}
+    found = {text: {task: values[i] for task, values in logits.items()} for i, text in enumerate(texts)}
+    beside = ngram_head.load(paths.model, model.labels)
+    if beside is not None:
+        for text, values in found.items():
+            for task, added in beside.logits(text).items():
+                values[task] = values[task] + added
+    return found
 
 
 def _embeddings(recipe: Recipe, paths: RunPaths, texts: Sequence[str], target: Path, half: Path) -> dict[str, Any]:

@@ -23,11 +23,12 @@ from sklearn.metrics import f1_score
 from torch import Tensor
 
 from journal_app.contract.tasks import TASKS
-from trainer import encoder, ensemble, mlm
+from trainer import encoder, ensemble, mlm, ngram_head
 from trainer.calibrate import mean_auroc
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.corpora.files import Row, read_rows
 from trainer.encoder import Encoder
+from trainer.metrics import rounded
 from trainer.mixture import AUXILIARY, Item, Losses, divergence, items_of, labels_of, schedule, several
 from trainer.progress import Progress, clock_text
 from trainer.supervised import layered
@@ -63,6 +64,10 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     outputs = model.save(paths.model, base.tokenizer)
     scores = quick_scores(model, base.tokenizer, recipe, paths, limit=0)
     progress.say("finetune: valid " + ", ".join(f"{k} {v:.3f}" for k, v in scores.items()))
+    (paths.model / ngram_head.FILE).unlink(missing_ok=True)
+    beside = ngram_head.run(recipe, paths, progress) if config.ngrams else {}
+    if (paths.model / ngram_head.FILE).is_file():
+        outputs.append(paths.model / ngram_head.FILE)
     report = paths.reports / "finetune.json"
     report.write_text(
         json.dumps(
@@ -72,6 +77,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
                 "train_seconds": round(trainer.seconds, 1),
                 "threads": torch.get_num_threads(),
                 "valid_macro_f1_or_mean_auroc": {k: round(v, 4) for k, v in scores.items()},
+                "ngrams": rounded(beside),
             },
             indent=1,
         )

@@ -16,9 +16,19 @@ import gguf
 import numpy as np
 import torch
 
-from journal_app.contract.manifest import HEADS_KEY, MANIFEST_KEY, VECTOR_HEAD, Head, Manifest, heads_to_json
+from journal_app.contract.manifest import (
+    HEADS_KEY,
+    MANIFEST_KEY,
+    NGRAMS_KEY,
+    VECTOR_HEAD,
+    Head,
+    Manifest,
+    heads_to_json,
+)
 from journal_app.contract.tasks import TASKS
+from journal_app.inference.ngrams import NGrams
 from journal_app.inference.wordpiece import to_gguf
+from trainer import ngram_head
 from trainer.config import Recipe, RunPaths, StageResult, TrainerError
 from trainer.encoder import Encoder, load_tokenizer
 from trainer.progress import Progress
@@ -45,13 +55,21 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
         max_tokens=recipe.max_tokens,
         licence=recipe.licence,
     )
-    write_encoder(target, model, vocabulary, manifest)
+    write_encoder(target, model, vocabulary, manifest, ngrams=ngram_head.load(paths.model, manifest.tasks))
     progress.say(f"gguf: {target.name}, {target.stat().st_size / 1e6:.1f} MB")
     return StageResult((target,), {"megabytes": target.stat().st_size / 1e6})
 
 
-def write_encoder(path: Path, model: Encoder, vocabulary: list[str], manifest: Manifest, *, half: bool = True) -> None:
-    """Write ``model`` as a ``bert`` GGUF, matrices in F16 or, without ``half``, in F32."""
+def write_encoder(
+    path: Path,
+    model: Encoder,
+    vocabulary: list[str],
+    manifest: Manifest,
+    *,
+    half: bool = True,
+    ngrams: NGrams | None = None,
+) -> None:
+    """Write ``model`` as a ``bert`` GGUF, matrices in F16 or, without ``half``, in F32; ``ngrams`` beside its heads."""
     config = model.bert.config
     writer = gguf.GGUFWriter(str(path), "bert")
     writer.add_name(manifest.name)
@@ -67,6 +85,8 @@ def write_encoder(path: Path, model: Encoder, vocabulary: list[str], manifest: M
     _add_vocabulary(writer, vocabulary)
     writer.add_string(MANIFEST_KEY, manifest.to_json())
     writer.add_string(HEADS_KEY, heads_to_json(heads_of(model)))
+    if ngrams is not None:
+        writer.add_string(NGRAMS_KEY, ngrams.to_string())
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.BERT, config.num_hidden_layers)
     for name, tensor in model.bert.state_dict().items():
         if name.endswith("position_ids") or name.startswith("pooler."):

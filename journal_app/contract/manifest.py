@@ -1,12 +1,14 @@
 """What a model says of itself, kept in the GGUF's own metadata.
 
-Two string keys are added to a GGUF that follows the contract:
+String keys are added to a GGUF that follows the contract:
 
 * ``quietpage.manifest``: the :class:`Manifest` as JSON;
 * ``quietpage.heads``: only in encoders: JSON ``{task: {"weight": base64 of little-endian float32
   [labels, width], "bias": base64 of float32 [labels]}}``, the linear heads over the mean-pooled,
   **not** normalised embedding. One of them may be called ``vector`` and is no task: a square map
-  [width, width] that turns the pooled embedding into the vector for "similar entries".
+  [width, width] that turns the pooled embedding into the vector for "similar entries";
+* ``quietpage.ngrams``: in encoders, if there: a linear model over words and letters whose logits are
+  added to the heads' (``journal_app.inference.ngrams`` has its form).
 
 Strings rather than tensors, because llama.cpp refuses a file with tensors it does not know.
 A file without ``quietpage.manifest`` is a foreign model.
@@ -27,6 +29,7 @@ from journal_app.contract.tasks import CONTRACT_VERSION, FEELINGS, TASKS, THEMES
 
 MANIFEST_KEY = "quietpage.manifest"
 HEADS_KEY = "quietpage.heads"
+NGRAMS_KEY = "quietpage.ngrams"
 VECTOR_HEAD = "vector"
 MAX_MANIFEST_BYTES = 4_000_000
 """A manifest or head string longer than this is refused unread."""

@@ -26,12 +26,20 @@ import llama_cpp.llama_cpp as lib
 import numpy as np
 
 from journal_app.contract import prompts
-from journal_app.contract.manifest import HEADS_KEY, Manifest, ManifestError, heads_from_json, vector_head
+from journal_app.contract.manifest import (
+    HEADS_KEY,
+    NGRAMS_KEY,
+    Manifest,
+    ManifestError,
+    heads_from_json,
+    vector_head,
+)
 from journal_app.contract.tasks import TASKS
 from journal_app.inference import machine, scoring
 from journal_app.inference import text as plain
 from journal_app.inference.engine import ModelError, ModelInfo, Reading, SentenceScores
 from journal_app.inference.native import CONTROL, AbortFlag, Batch, Context, Model, check_file, start_backend
+from journal_app.inference.ngrams import MAX_PACKED_BYTES, NGrams
 from journal_app.inference.wordpiece import WordPiece
 
 MAX_SENTENCES = 200
@@ -149,7 +157,7 @@ class LlamaReader:
     def logits(self, texts: Sequence[str], *, truncate: bool = True) -> list[dict[str, np.ndarray]]:
         """Return uncalibrated logits, per text {task: float32 [labels]}; any language is read.
 
-        With ``truncate`` a text is cut to one window, as in training; otherwise its windows are joined
+        With ``truncate`` the encoder reads one window of a text, as in training; otherwise its windows are joined
         as a reading joins them, see :func:`scoring.combine_logits`.
         """
         with self._lock:
@@ -217,7 +225,7 @@ class LlamaReader:
 
 
 class _Encoder:
-    """A ``bert`` model; heads over its mean-pooled embedding."""
+    """A ``bert`` model; heads over its mean-pooled embedding, and beside them perhaps a model over n-grams."""
 
     def __init__(self, model: Model, manifest: Manifest, threads: int, flag: AbortFlag) -> None:
         self.manifest = manifest
@@ -230,6 +238,7 @@ class _Encoder:
         self._slices: dict[str, slice] = {}
         self._to_vector: tuple[np.ndarray, np.ndarray] | None = None
         self._weight, self._bias = self._stack(model)
+        self._ngrams = self._beside(model)
         capacity = max(_BATCH_TOKENS, self._limit)
         self._batch = Batch(capacity)
         self._context = Context(
@@ -269,6 +278,15 @@ class _Encoder:
             raise ModelError("the model reads no task")
         return np.concatenate(weights), np.concatenate(biases)
 
+    def _beside(self, model: Model) -> NGrams | None:
+        raw = model.string(NGRAMS_KEY, MAX_PACKED_BYTES)
+        if raw is None:
+            return None
+        try:
+            return NGrams.from_string(raw, self.manifest.tasks)
+        except ManifestError as error:
+            raise ModelError(str(error)) from None
+
     def read(self, texts: list[str], evidence: bool) -> list[Reading]:
         return [self._read_one(text, evidence) for text in texts]
 
@@ -285,7 +303,7 @@ class _Encoder:
         spans = plain.sentences(text)
         windows = [self._pieces.frame(ids[a:b]) for a, b in scoring.windows(starts, spans, self._limit - 2)]
         pooled = self._pool_each(windows)
-        tasks = scoring.scores(self.manifest, self._by_task(self._logits(pooled)))
+        tasks = scoring.scores(self.manifest, self._by_task(self._logits(pooled), text))
         return replace(
             reading,
             readable=True,
@@ -322,13 +340,14 @@ class _Encoder:
             return
         logits = self._logits(self._pool(jobs))
         for index, span in enumerate(kept):
-            yield SentenceScores(*span, scoring.scores(self.manifest, self._by_task(logits[index : index + 1])))
+            found = self._by_task(logits[index : index + 1], text[slice(*span)])
+            yield SentenceScores(*span, scoring.scores(self.manifest, found))
 
     def logits(self, texts: list[str], truncate: bool) -> list[dict[str, np.ndarray]]:
         results: list[dict[str, np.ndarray]] = []
         for text in texts:
             windows = [self._pieces.ids(text, self._limit)] if truncate else self.cut(text)
-            values = self._by_task(self._logits(self._pool_each(windows)))
+            values = self._by_task(self._logits(self._pool_each(windows)), text)
             results.append({name: scoring.combine_logits(name, logits) for name, logits in values.items()})
         return results
 
@@ -360,8 +379,13 @@ class _Encoder:
         with np.errstate(over="ignore", invalid="ignore"):
             return scoring.finite(pooled @ self._weight.T + self._bias)
 
-    def _by_task(self, logits: np.ndarray) -> dict[str, np.ndarray]:
-        return {name: logits[:, part] for name, part in self._slices.items()}
+    def _by_task(self, logits: np.ndarray, text: str) -> dict[str, np.ndarray]:
+        """Return task -> logits [windows, labels] of the windows of ``text``; n-grams are counted over all of it."""
+        result = {name: logits[:, part] for name, part in self._slices.items()}
+        if self._ngrams is not None:
+            for name, added in self._ngrams.logits(text).items():
+                result[name] = scoring.finite(result[name] + added)
+        return result
 
     def _pool_each(self, jobs: list[np.ndarray]) -> np.ndarray:
         """Return the mean-pooled embeddings [jobs, width], each sequence in a pass of its own.

@@ -71,13 +71,13 @@ class Model:
         self.vocab_size = lib.llama_vocab_n_tokens(self.vocab)
         self._pieces: dict[bytes, int] | None = None
 
-    def string(self, key: str) -> str | None:
-        """Return a string of the metadata, or None; raise :class:`ModelError` if it is oversized."""
+    def string(self, key: str, limit: int = MAX_MANIFEST_BYTES) -> str | None:
+        """Return a string of the metadata, or None; raise :class:`ModelError` if it has over ``limit`` bytes."""
         name = key.encode()
         size = lib.llama_model_meta_val_str(self.pointer, name, ctypes.create_string_buffer(1), 1)
         if size < 0:
             return None
-        if size > MAX_MANIFEST_BYTES:
+        if size > limit:
             raise ModelError("the model's description of itself is too large")
         buffer = ctypes.create_string_buffer(size + 1)
         lib.llama_model_meta_val_str(self.pointer, name, buffer, size + 1)

@@ -73,6 +73,7 @@ lr = 3e-3
 head_lr = 1e-2
 keep_weight = 0.05
 dropout = 0.0
+ngrams = true
 eval_every = 1000
 save_every = 50
 threads = 1

@@ -18,6 +18,7 @@ from journal_app.contract import prompts
 from journal_app.contract.manifest import (
     HEADS_KEY,
     MANIFEST_KEY,
+    NGRAMS_KEY,
     BandRule,
     Calibration,
     Head,
@@ -110,6 +111,7 @@ def write_encoder(
     *,
     manifest: Manifest | str | None = None,
     heads: dict[str, Head] | str | None = None,
+    ngrams: str = "",
     change: Callable[[Weights], None] | None = None,
 ) -> Path:
     """Write a tiny ``bert`` GGUF. A string for ``manifest`` or ``heads`` is written as it is; "" leaves it out."""
@@ -138,6 +140,8 @@ def write_encoder(
     writer.add_pad_token_id(pieces.index("[PAD]"))
     writer.add_unk_token_id(pieces.index("[UNK]"))
     _describe(writer, manifest, heads)
+    if ngrams:
+        writer.add_string(NGRAMS_KEY, ngrams)
     weights = encoder_weights()
     if change is not None:
         change(weights)
