@@ -22,7 +22,8 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 from journal_app.contract.bands import low_mood_score, stress_score
 from journal_app.contract.tasks import PUBLISHED_TASKS, TASKS
 from journal_app.inference import scoring
-from trainer import encoder, finetune
+from journal_app.inference.ngrams import NGrams
+from trainer import encoder, finetune, ngram_head
 from trainer.calibrate import mean_auroc
 from trainer.config import Recipe, RecipeError, RunPaths, TrainerError, build_recipe, read_toml
 from trainer.corpora.files import Row, read_rows
@@ -122,7 +123,8 @@ def judge(model: Encoder, tokenizer: Any, recipe: Recipe, paths: RunPaths) -> di
                 rows.append(row)
     diary = read_rows(paths.prepared / "diary-valid.jsonl.gz")
     texts = list(dict.fromkeys(row.text for row in (*rows, *diary)))
-    scores = dict(zip(texts, read(model, tokenizer, texts, recipe.max_tokens), strict=True))
+    beside = ngram_head.load(paths.model, model.labels)
+    scores = dict(zip(texts, read(model, tokenizer, texts, recipe.max_tokens, beside), strict=True))
     figures: dict[str, Any] = {}
     for task in PUBLISHED_TASKS:
         mine = [row for row in rows if row.task == task and row.part == "published"]
@@ -146,19 +148,28 @@ def judge(model: Encoder, tokenizer: Any, recipe: Recipe, paths: RunPaths) -> di
     return figures
 
 
-def read(model: Encoder, tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[dict[str, np.ndarray]]:
-    """Return for each text task -> probabilities [labels], its windows joined as the app joins them."""
+def read(
+    model: Encoder, tokenizer: Any, texts: Sequence[str], max_tokens: int, beside: NGrams | None = None
+) -> list[dict[str, np.ndarray]]:
+    """Return for each text task -> probabilities [labels], its windows joined as the app joins them.
+
+    ``beside``: n-grams whose logits are added to the encoder's.
+    """
     windows = encoder.windows(tokenizer, texts, max_tokens)
     flat = [ids for text in windows for ids in text]
     vectors = torch.from_numpy(encoder.embed(model, flat, autocast=True))
     with torch.inference_mode():
         logits = {task: values.numpy() for task, values in model.logits(vectors).items() if task in TASKS}
     result, start = [], 0
-    for text in windows:
-        part = slice(start, start + len(text))
-        start += len(text)
+    for text, cut in zip(texts, windows, strict=True):
+        part = slice(start, start + len(cut))
+        start += len(cut)
+        added = beside.logits(text) if beside is not None else {}
         result.append(
-            {task: scoring.combine(task, scoring.probabilities(task, z[part], None)) for task, z in logits.items()}
+            {
+                task: scoring.combine(task, scoring.probabilities(task, z[part] + added.get(task, 0.0), None))
+                for task, z in logits.items()
+            }
         )
     return result
 

@@ -138,9 +138,16 @@ def tables(evaluation: Mapping[str, Any]) -> str:
 
 def _what(recipe: Recipe, manifest: Manifest, entry: Mapping[str, Any], steps: Mapping[str, Any]) -> str:
     tasks = ", ".join(f"`{task}`" for task in manifest.tasks)
+    beside = ""
+    if steps.get("ngrams"):
+        shares = ", ".join(f"{task} {found['share']:g}" for task, found in steps["ngrams"].items() if found["share"])
+        beside = (
+            ". A logistic regression over hashed words, pairs of words and runs of characters, fitted on the published "
+            f"train rows, stands beside them: its logits are added with these weights, chosen on valid: {shares}"
+        )
     kind = (
         "all-MiniLM-L6-v2 (6 layers, width 384), fine-tuned on all tasks together, with one linear head a task over "
-        "the mean-pooled embedding; the heads are in the file's metadata"
+        "the mean-pooled embedding; the heads are in the file's metadata" + beside
         if recipe.kind == "encoder"
         else "a decoder trained from scratch that answers each task with one label token"
     )
