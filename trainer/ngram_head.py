@@ -132,8 +132,7 @@ def _idf(found: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
 
 def matrix(found: Sequence[tuple[np.ndarray, np.ndarray]], idf: np.ndarray) -> scipy.sparse.csr_matrix:
     """Return the TF-IDF features [texts, BUCKETS] of buckets and counts; ``idf`` as packed."""
-    real = idf.astype(np.float32) * IDF_STEP
-    rows = [ngrams.weighed(buckets, counts, real) for buckets, counts in found]
+    rows = [ngrams.weighed(buckets, counts, idf) for buckets, counts in found]
     ends = np.cumsum([0, *(len(buckets) for buckets, _ in rows)])
     buckets, values = (np.concatenate([row[part] for row in rows]) for part in (0, 1))
     return scipy.sparse.csr_matrix((values, buckets, ends), shape=(len(rows), BUCKETS))

@@ -81,10 +81,13 @@ def _mixed(values: np.ndarray) -> np.ndarray:
 
 
 def weighed(buckets: np.ndarray, counts: np.ndarray, idf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the known ``buckets`` and their TF-IDF values, float32, unit length for each kind; ``idf`` [BUCKETS]."""
+    """Return the known ``buckets`` and their TF-IDF values, float32, unit length for each kind.
+
+    ``idf``: bytes [BUCKETS], in steps of :data:`IDF_STEP`.
+    """
     known = idf[buckets] > 0
     buckets, counts = buckets[known], counts[known]
-    values = ((1.0 + np.log(counts)) * idf[buckets]).astype(np.float32)
+    values = ((1.0 + np.log(counts)) * idf[buckets] * IDF_STEP).astype(np.float32)
     border = int(np.searchsorted(buckets, WORD_BUCKETS))
     for part in (values[:border], values[border:]):
         length = float(np.sqrt((part * part).sum()))
@@ -111,7 +114,7 @@ class NGrams:
 
     def logits(self, text: str) -> dict[str, np.ndarray]:
         """Return task -> what is added to the encoder's logits of ``text``, float32 [labels]."""
-        buckets, values = weighed(*features(text), self.idf.astype(np.float32) * IDF_STEP)
+        buckets, values = weighed(*features(text), self.idf)
         roots = self.weight[buckets].astype(np.float32) / 127.0
         row = (values @ (roots * np.abs(roots))) * self.scale + self.bias
         result = {}

@@ -37,11 +37,6 @@ RULES_ONLY = "rules"
 MAX_EVIDENCE = 3
 """Sentences kept per tag: enough to see why, few enough to read."""
 
-LEAST_FEELING = 0.4
-"""No feeling is shown below this probability, whatever the manifest says: its thresholds are the best
-for F1 on posts, down to .14 for rare feelings, and on half a year of sample entries what they let
-through between .2 and .4 was mostly shame, disgust and tiredness on good days."""
-
 MIN_FEELING_EVIDENCE = 0.3
 MIN_SCREEN_EVIDENCE = 0.5
 """A sentence below these scores is not called evidence for a feeling, or for stress or low mood."""
@@ -101,9 +96,7 @@ def _judge(text: str, reading: Reading, info: ModelInfo | None) -> TextAnalysis:
         suicidality = None
     crisis = safety.assess(text, suicidality=suicidality, threshold=manifest.crisis_threshold)
     scores = reading.tasks.get("feelings", {})
-    shown = [
-        label for label, p in scores.items() if p >= max(LEAST_FEELING, manifest.feelings_thresholds.get(label, 0.5))
-    ]
+    shown = [label for label, p in scores.items() if p >= manifest.feelings_thresholds.get(label, 0.5)]
     shown.sort(key=lambda label: -scores[label])
     stress, low = found[contract_bands.STRESS], found[contract_bands.LOW_MOOD]
     return TextAnalysis(

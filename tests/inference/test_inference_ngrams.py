@@ -62,7 +62,7 @@ def test_odd_texts_have_finite_logits(text: str) -> None:
 
 
 def test_each_kind_of_feature_has_unit_length_and_rare_buckets_are_left_out() -> None:
-    idf = np.ones(BUCKETS, dtype=np.float32)
+    idf = np.full(BUCKETS, 16, dtype=np.uint8)
     found, counts = ngrams.features(DAY)
     buckets, values = ngrams.weighed(found, counts, idf)
     inside = buckets < WORD_BUCKETS
@@ -74,7 +74,7 @@ def test_each_kind_of_feature_has_unit_length_and_rare_buckets_are_left_out() ->
 
 def test_logits_are_bias_and_the_weights_of_what_is_there() -> None:
     made = model()
-    buckets, values = ngrams.weighed(*ngrams.features(DAY), made.idf / 16)
+    buckets, values = ngrams.weighed(*ngrams.features(DAY), made.idf)
     roots = made.weight[buckets] / 127.0
     row = (values @ (np.sign(roots) * roots**2)) * made.scale + made.bias
     found = made.logits(DAY)

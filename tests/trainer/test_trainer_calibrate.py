@@ -78,6 +78,24 @@ def test_a_feeling_without_supervision_leaves_the_manifest() -> None:
     fitted.check()
 
 
+def test_a_rare_feeling_is_not_shown_below_the_least_line() -> None:
+    """The best line for F1 of a feeling that one text in 50 holds lies low; what it lets through would be struck out."""
+    rng = np.random.default_rng(8)
+    labels = TASKS["feelings"].labels
+    rows, logits = [], []
+    for i in range(1000):
+        proud = i % 50 == 0
+        rows.append(Row("feelings", "x", "s", "mapped", "", ("pride",) if proud else (), () if proud else ("pride",)))
+        values = np.zeros(len(labels))
+        values[labels.index("pride")] = rng.normal(0.8 if proud else -0.6, 1)
+        logits.append({"feelings": values})
+    manifest = Manifest(name="m", kind="encoder", tasks={"feelings": labels})
+    free, _ = calibrate.fit_tasks(manifest, rows, logits, CalibrateConfig(least_line=0.0))
+    kept, _ = calibrate.fit_tasks(manifest, rows, logits, CalibrateConfig(least_line=0.3))
+    assert free.feelings_thresholds["pride"] < 0.3
+    assert kept.feelings_thresholds["pride"] == 0.3
+
+
 def everyday(rng: np.random.Generator, rows: int, high: float) -> list[dict[str, float] | None]:
     scores = rng.beta(1, 4, rows)
     scores[: int(high * rows)] = 0.97

@@ -18,7 +18,7 @@ from journal_app.contract.bands import bands as bands_of
 from journal_app.contract.manifest import Manifest
 from journal_app.inference.engine import Reading
 from journal_app.inference.llama import LlamaReader
-from journal_app.journal.analysis import LEAST_FEELING, MIN_WORDS_FOR_MODEL
+from journal_app.journal.analysis import MIN_WORDS_FOR_MODEL
 from trainer.calibrate import LEAST_POSITIVES
 from trainer.corpora import labelled
 from trainer.corpora.labelled import Entry
@@ -91,8 +91,7 @@ def _several(
         pairs = [(e, r) for e, r in known if task != "feelings" or label not in e.unsure]
         truth = np.array([label in (e.feelings if task == "feelings" else e.themes) for e, _ in pairs])
         score = np.array([r.tasks[task][label] for _, r in pairs])
-        line = thresholds.get(label, 0.5)
-        mark = score >= (max(LEAST_FEELING, line) if task == "feelings" else line)
+        mark = score >= thresholds.get(label, 0.5)
         hits, shown, there = hits + int((truth & mark).sum()), shown + int(mark.sum()), there + int(truth.sum())
         enough = LEAST_POSITIVES <= truth.sum() <= len(truth) - LEAST_POSITIVES
         areas[label] = {"positives": int(truth.sum()), "auroc": float(roc_auc_score(truth, score)) if enough else None}
