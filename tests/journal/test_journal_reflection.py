@@ -16,13 +16,13 @@ LIBRARY = reflection.bundled()
 LANGUAGES = ("en", "ko", "zh-Hant")
 
 
-def test_forty_cards_of_seven_techniques():
-    assert len(LIBRARY.cards) == 40
+def test_many_cards_of_seven_techniques():
+    assert len(LIBRARY.cards) >= 120
     assert {card.technique for card in LIBRARY.cards} == set(reflection.TECHNIQUES)
     assert min(Counter(card.technique for card in LIBRARY.cards).values()) >= 5
 
 
-@pytest.mark.parametrize(("language", "least"), [("en", 40), ("ko", 12), ("zh-Hant", 12)])
+@pytest.mark.parametrize(("language", "least"), [("en", 120), ("ko", 60), ("zh-Hant", 60)])
 def test_languages(language, least):
     assert sum(language in card.words for card in LIBRARY.cards) >= least
 
@@ -48,7 +48,7 @@ def test_openings_and_questions_vary():
     texts = [text for card in LIBRARY.cards for text, _ in [card.words["en"]]]
     openings = Counter(" ".join(text.split()[:2]).lower() for text in texts)
     assert max(openings.values()) <= 4
-    assert len({question for card in LIBRARY.cards for _, question in [card.words["en"]]}) == 40
+    assert len({question for card in LIBRARY.cards for _, question in [card.words["en"]]}) == len(LIBRARY.cards)
 
 
 @pytest.mark.parametrize("level", ["clear", "urgent"])
