@@ -55,7 +55,9 @@ def test_counts_are_of_each_bucket() -> None:
     assert all(twice[bucket] == 2 for bucket in one)
 
 
-@pytest.mark.parametrize("text", ["", "   \n\t", "\ud800", "!", "a", "😀😀", "한국어", "a" * 300_000, "\0\0 \0"])
+@pytest.mark.parametrize(
+    "text", ["", "   \n\t", "\ud800", "!", "a", "😀😀", "한국어", "a" * 300_000, "\ufdfa" * 250_000, "\0\0 \0"]
+)
 def test_odd_texts_have_finite_logits(text: str) -> None:
     for values in model().logits(text).values():
         assert np.isfinite(values).all()
@@ -104,6 +106,8 @@ def _zeros(size: int) -> str:
         ({"outputs": {"themes": [0, 7]}}, "does not read"),
         ({"outputs": {"emotion": [0, 6], "stress": [5, 6]}}, "wrong size"),
         ({"outputs": {"emotion": [0, 7]}}, "wrong size"),
+        ({"outputs": {"emotion": [0.0, 6.0], "stress": [6, 7]}}, "wrong size"),
+        ({"outputs": {"emotion": [False, 6], "stress": [6, 7]}}, "wrong size"),
         ({"outputs": {}}, "wrong size"),
         ({"outputs": []}, "malformed"),
         ({"outputs": {"emotion": [0]}}, "malformed"),

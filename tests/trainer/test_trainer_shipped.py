@@ -10,7 +10,7 @@ import pytest
 
 from journal_app import assets
 from journal_app.contract.bands import bands
-from journal_app.contract.tasks import FEELINGS, PUBLISHED_TASKS, TASKS
+from journal_app.contract.tasks import FEELINGS, PUBLISHED_TASKS, TASKS, THEMES
 from journal_app.inference import catalog
 from journal_app.inference.llama import LlamaReader, describe, sha256_of
 from tests.support.look_alikes import LOOK_ALIKES
@@ -41,7 +41,7 @@ def reader(path: Path) -> LlamaReader:
 def test_file_and_list_agree(path: Path) -> None:
     (entry,) = [e for e in json.loads(assets.path("models", "models.json").read_text()) if e["file"] == path.name]
     assert entry["sha256"] == sha256_of(path)
-    assert entry["bytes"] == path.stat().st_size <= 30_000_000
+    assert entry["bytes"] == path.stat().st_size <= 34_000_000
     for name in ("NOTICE", "LICENSE-WEIGHTS.md", "LICENSE-APACHE-2.0.txt"):
         assert assets.path("models", name).stat().st_size > 500
 
@@ -51,20 +51,24 @@ def test_the_manifest_says_what_the_model_is(path: Path) -> None:
     manifest.check()
     assert manifest.name == "quietpage-reader-v1"
     assert manifest.languages == ("en",)
-    assert set(manifest.tasks) == {*PUBLISHED_TASKS, "feelings"}
+    assert set(manifest.tasks) == {*PUBLISHED_TASKS, "feelings", "themes"}
     assert set(manifest.calibration) == set(manifest.tasks)
     assert set(manifest.bands) == {"stress", "low_mood"}
     assert 0 < manifest.crisis_threshold < 1
     assert set(manifest.feelings_thresholds) == set(manifest.tasks["feelings"]) <= set(FEELINGS)
+    assert set(manifest.themes_thresholds) == set(manifest.tasks["themes"]) <= set(THEMES)
+    assert min((*manifest.feelings_thresholds.values(), *manifest.themes_thresholds.values())) >= 0.2
     assert all(source["licence"] and source["rows"] > 0 for source in manifest.training_data)
     assert not manifest.may_generate
 
 
-def test_the_bar_of_the_first_version_is_met(path: Path) -> None:
+def test_every_task_is_above_both_floors(path: Path) -> None:
     evaluation = json.loads((ROOT / "docs" / "models" / f"{path.stem}.evaluate.json").read_text())
     tasks = [evaluation["tasks"][task] for task in PUBLISHED_TASKS]
-    above = [entry["macro_f1"] >= entry["given_baseline_macro_f1"] for entry in tasks]
-    assert sum(above) >= 5
+    for entry in tasks:
+        for floor in ("tfidf", "tfidf_characters"):
+            assert entry["weighted_f1"] >= entry[floor]["weighted_f1"]
+        assert entry["macro_f1"] >= entry["given_baseline_macro_f1"]
     for entry in evaluation["everyday_writing_test"].values():
         assert entry["stress_many_percent"] <= 12
         assert entry["low_mood_many_percent"] <= 12
