@@ -79,7 +79,7 @@ def test_a_feeling_without_supervision_leaves_the_manifest() -> None:
 
 
 def test_a_rare_feeling_is_not_shown_below_the_least_line() -> None:
-    """The best line for F1 of a feeling that one text in 50 holds lies low; what it lets through would be struck out."""
+    """The best line for F1 of a feeling that one text in 50 holds lies low, and lets through too much."""
     rng = np.random.default_rng(8)
     labels = TASKS["feelings"].labels
     rows, logits = [], []
