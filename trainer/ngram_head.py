@@ -140,11 +140,12 @@ def matrix(found: Sequence[tuple[np.ndarray, np.ndarray]], idf: np.ndarray) -> s
 
 def _columns(task: str, model: LogisticRegression) -> tuple[np.ndarray, np.ndarray]:
     """Return weight [columns, BUCKETS] and bias [columns] in the contract's order; a yes / no task: yes against no."""
+    weight, bias = np.asarray(model.coef_), np.asarray(model.intercept_)
     if TASKS[task].kind == "binary":
         sign = 1.0 if TASKS[task].index("yes") == int(model.classes_[1]) else -1.0
-        return sign * model.coef_, sign * model.intercept_
+        return sign * weight, sign * bias
     order = np.argsort(model.classes_)
-    return model.coef_[order], model.intercept_[order]
+    return weight[order], bias[order]
 
 
 def _labels(task: str, columns: np.ndarray) -> np.ndarray:
