@@ -210,7 +210,7 @@ def child_engine(count: int) -> dict[str, Any]:
     rng = random.Random(3)
     texts = [text_of(min(400, max(8, int(math.exp(rng.gauss(math.log(80), 0.6))))), seed) for seed in range(count)]
     figures: dict[str, Any] = {"engine_texts": count, "engine_tasks": len(TASKS)}
-    reader = ROOT / "assets" / "models" / "quietpage-reader-v1.gguf"
+    reader = ROOT / "assets" / "models" / "quietpage-reader-v2.gguf"
     if reader.is_file():
         with llama.LlamaReader(reader) as engine:
             figures["engine_texts_per_s"] = round(rate(engine, texts), 1)

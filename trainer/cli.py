@@ -213,8 +213,8 @@ TOOLS: dict[str, Tool] = {
         "train small changes of a recipe on the same data and put them into one table (encoders)",
         "trainer.ablation",
         options.ablate,
-        " --variants trainer/recipes/variants/embedded-reader-v2.toml",
-        "trainer/recipes/embedded-reader-v2.toml",
+        " --variants trainer/recipes/variants/embedded-reader.toml",
+        "trainer/recipes/embedded-reader.toml",
     ),
     "seeds": Tool(
         "say how far the figures of runs lie apart that differ in the seed alone",

@@ -348,7 +348,7 @@ def _reads(languages: Sequence[str], text: str) -> bool:
 
 
 def _embedded_reader() -> Path | None:
-    path = assets.path("models", "quietpage-reader-v1.gguf")
+    path = assets.path("models", "quietpage-reader-v2.gguf")
     return path if path.is_file() else None
 
 

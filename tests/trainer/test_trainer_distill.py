@@ -28,7 +28,7 @@ from trainer.sections import BaseConfig, DistillConfig, SftConfig
 
 pytestmark = [pytest.mark.torch, pytest.mark.llm]
 
-TEACHER = ROOT / "assets" / "models" / "quietpage-reader-v1.gguf"
+TEACHER = ROOT / "assets" / "models" / "quietpage-reader-v2.gguf"
 STEPS = 40
 
 
