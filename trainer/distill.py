@@ -199,7 +199,9 @@ def label(teacher: Path, recipe: Recipe, texts: Sequence[str], cache: Path, prog
         with LlamaReader(teacher) as reader:
             info = reader.info()
             wanted = recipe.distill.tasks or recipe.data.tasks
-            tasks = [task for task in TASKS if task in wanted and task in info.manifest.tasks]
+            # A student has no question for a task that its recipe does not learn.
+            known = recipe.data.tasks or wanted
+            tasks = [task for task in TASKS if task in wanted and task in known and task in info.manifest.tasks]
             if not tasks:
                 raise TrainerError(f"the teacher {teacher.name} reads none of the recipe's tasks")
             header = {"teacher": info.sha256, "tasks": {task: list(info.manifest.tasks[task]) for task in tasks}}

@@ -86,8 +86,8 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
         notice.write_text(_notice(recipe, prepared), encoding="utf-8")
         _joined_notice(models)
         text = reader_card.card(recipe, manifest, entry, evaluation, prepared, calibration, _reports(paths))
-        if evaluation.get("tasks"):
-            bins = {task: found["reliability"] for task, found in evaluation["tasks"].items() if "reliability" in found}
+        bins = {t: found["reliability"] for t, found in evaluation.get("tasks", {}).items() if "reliability" in found}
+        if bins:
             figures.reliability(bins, docs / f"{recipe.name}.calibration.svg")
     card.write_text(text, encoding="utf-8")
     shutil.copyfile(paths.reports / "evaluate.json", docs / f"{recipe.name}.evaluate.json")

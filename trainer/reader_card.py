@@ -67,8 +67,7 @@ def card(
         _auxiliary(evaluation),
         _seeds(reports.get("seeds", {})),
         "### Calibration",
-        f"![Reliability by task]({recipe.name}.calibration.svg)\n\nECE stands in the table above; fitted on the "
-        "published valid splits, on the quantised file, through the app's engine.",
+        _calibration(recipe.name, evaluation),
         "### By length and by source",
         _slices(evaluation),
         "### Feelings",
@@ -167,6 +166,16 @@ def _beats(evaluation: Mapping[str, Any]) -> str:
     return (
         f"At or above the listed baseline in macro-F1 on {above} of {len(entries)} published tasks." if entries else ""
     )
+
+
+def _calibration(name: str, evaluation: Mapping[str, Any]) -> str:
+    text = (
+        "Fitted on valid, on the quantised file, through the app's engine: tasks with one label on the published "
+        "splits, feelings and themes on labelled diaries as much as on the rest."
+    )
+    if any("reliability" in entry for entry in evaluation["tasks"].values()):
+        return f"![Reliability by task]({name}.calibration.svg)\n\nECE stands in the table above. {text}"
+    return text
 
 
 def _feelings_text(evaluation: Mapping[str, Any], left_out: list[str]) -> str:
