@@ -145,8 +145,8 @@ def _level(hits: Sequence[Hit]) -> tuple[CrisisLevel, list[Hit]]:
 def _planned(hits: Sequence[Hit]) -> list[Hit]:
     """Return the hits that make a plan although no wish to die is said outright.
 
-    A method in place beside a moment for it, a passive wish or a goodbye; the word itself beside
-    "I am doing it tonight".
+    A method in place, or what spares those who stay behind, beside a moment for it, a passive wish or a goodbye;
+    the word itself beside "I am doing it tonight".
     """
     by_rule: dict[str, list[Hit]] = {}
     for hit in hits:
@@ -159,11 +159,12 @@ def _planned(hits: Sequence[Hit]) -> list[Hit]:
         close = [hit for hit in rest if _within(hit, ones, PLAN_NEAR)]
         return [*close, *(hit for hit in ones if _within(hit, close, PLAN_NEAR))]
 
-    wish = ("passive_wish", "burden", "farewell")
+    wish = ("passive_wish", "burden", "farewell", "no_more")
     return (
         beside("method", ("moment", *wish))
         + beside("place", wish)
-        + beside("declared", ("named",))
+        + beside("prepared", ("moment", "declared", *wish))
+        + beside("declared", ("named", "no_more"))
         + beside("bleeding", ("harm_act", "harm_urge"))
     )
 
