@@ -1,7 +1,6 @@
 """Two calibrations: probabilities on published valid splits, thresholds on everyday writing.
 
-Probabilities of feelings and themes, which only diaries are tagged with, are fitted on labelled diaries as much as on
-the rest. Those of the other tasks get a temperature and, where it helps held-out likelihood without costing macro-F1,
+Probabilities get a temperature and, where it helps held-out likelihood without costing macro-F1,
 a bias per label. Bands and the crisis threshold are then set on diary-like text, read as the app
 reads it, because heads trained on forum posts see trouble in ordinary days.
 """
@@ -78,15 +77,14 @@ def _loss(logits: np.ndarray, truth: np.ndarray, scale: float, offset: np.ndarra
     return float((np.log(np.exp(z).sum(1)) - z[np.arange(len(truth)), truth]).mean())
 
 
-def fit_sigmoid(logits: np.ndarray, truth: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, float]:
-    """Return (scale, bias) of one label by Platt's method with his smoothed targets; ``weights`` [n] of the rows."""
+def fit_sigmoid(logits: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """Return (scale, bias) of one label by Platt's method with his smoothed targets."""
     positives, negatives = float(truth.sum()), float((~truth).sum())
     target = np.where(truth, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-    weights = np.ones(len(truth)) if weights is None else weights / weights.mean()
 
     def objective(x: np.ndarray) -> float:
         z = logits * np.exp(x[0]) + x[1]
-        return float((weights * (np.logaddexp(0.0, z) - target * z)).mean())
+        return float((np.logaddexp(0.0, z) - target * z).mean())
 
     found = minimize(objective, np.zeros(2), method="L-BFGS-B", bounds=[tuple(np.log(TEMPERATURE)), (-6.0, 6.0)]).x
     return round(float(np.exp(found[0])), 5), round(float(found[1]), 5)
@@ -146,9 +144,9 @@ def fit_tasks(
                 notes[f"{task}/{label}"] = {"valid_positives": int(truth.sum()), "valid_auroc": area}
                 if not enough or area < config.min_feeling_auroc:
                     continue
-                weights = diary_weights([sub[i] for i in index])
-                scale, bias = fit_sigmoid(score, truth, weights)
+                scale, bias = fit_sigmoid(score, truth)
                 probability = 1 / (1 + np.exp(-(score * scale + bias)))
+                weights = diary_weights([sub[i] for i in index])
                 line = max(config.least_line, best_f1_threshold(truth, probability, weights))
                 thresholds.setdefault(task, {})[label] = round(line, 3)
                 kept.append(label)
@@ -182,8 +180,7 @@ def fit_tasks(
 def diary_weights(rows: Sequence[Row]) -> np.ndarray:
     """Return a weight for each row, so that diary-like text labelled for this project counts as much as all the rest.
 
-    Probability and threshold decide what a diary shows, there are far fewer such rows than short comments, and a
-    feeling that a comment names is only told of in a diary.
+    A threshold decides what a diary shows, and there are far fewer such rows than short comments.
     """
     diary = np.array([row.part == "labelled" for row in rows])
     if not diary.any() or diary.all():

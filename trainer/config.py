@@ -106,7 +106,6 @@ class FinetuneConfig:
             ``unlabelled`` passages of running text and of the diary-like train texts. taught: their
             weight where a text has labels too.
         ngrams: whether a linear model over words and letters is fitted beside the one-label heads (``ngram_head``).
-        ngrams_most: task -> the largest weight that its logits may get.
         eval_every, save_every: steps. threads: 0 probes 1 and 2.
     """
 
@@ -133,7 +132,6 @@ class FinetuneConfig:
     unlabelled: int = 0
     taught: float = 0.5
     ngrams: bool = False
-    ngrams_most: dict[str, float] = field(default_factory=dict)
     eval_every: int = 400
     eval_rows: int = 400
     save_every: int = 200

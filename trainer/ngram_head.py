@@ -53,8 +53,7 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> dict[str, Any]:
     with torch.inference_mode():
         logits = {task: values.numpy() for task, values in model.logits(pooled).items()}
     dense = {task: logits[task][[i for i, row in enumerate(valid) if row.task == task]] for task in tasks}
-    train = {task: [row for row in rows["train"] if row.task == task] for task in tasks}
-    found, notes = fit(train, valid, dense, progress, recipe.finetune.ngrams_most)
+    found, notes = fit({task: [r for r in rows["train"] if r.task == task] for task in tasks}, valid, dense, progress)
     target = paths.model / FILE
     if found is None:
         target.unlink(missing_ok=True)
@@ -70,17 +69,12 @@ def load(folder: Path, tasks: Mapping[str, Sequence[str]]) -> NGrams | None:
 
 
 def fit(
-    train: Mapping[str, Sequence[Row]],
-    valid: Sequence[Row],
-    dense: Mapping[str, np.ndarray],
-    progress: Progress,
-    most: Mapping[str, float] | None = None,
+    train: Mapping[str, Sequence[Row]], valid: Sequence[Row], dense: Mapping[str, np.ndarray], progress: Progress
 ) -> tuple[NGrams | None, dict[str, Any]]:
     """Fit a logistic regression for each task of ``train`` and choose its strength and share on ``valid``.
 
-    ``dense``: task -> the encoder's logits [valid rows of the task, labels]. ``most``: task -> its largest share.
-    Both choices are made by the held-out log loss of the sum after calibration. Returns None where no task gains, and
-    per task what was chosen.
+    ``dense``: task -> the encoder's logits [valid rows of the task, labels]. Both choices are made by the
+    held-out log loss of the sum after calibration. Returns None where no task gains, and per task what was chosen.
     """
     texts = list(dict.fromkeys(row.text for rows in train.values() for row in rows))
     known = {text: ngrams.features(text) for text in texts}
@@ -105,8 +99,6 @@ def fit(
             weight, bias = _columns(task, model)
             added = _labels(task, x_valid @ weight.T + bias)
             for share in SHARES[1:]:
-                if share > (most or {}).get(task, SHARES[-1]):
-                    break
                 loss = held_out_loss(own + share * added, truth)
                 if loss < best[0]:
                     best = (loss, strength, share, weight * share, bias * share)

@@ -169,10 +169,7 @@ def _beats(evaluation: Mapping[str, Any]) -> str:
 
 
 def _calibration(name: str, evaluation: Mapping[str, Any]) -> str:
-    text = (
-        "Fitted on valid, on the quantised file, through the app's engine: tasks with one label on the published "
-        "splits, feelings and themes on labelled diaries as much as on the rest."
-    )
+    text = "Fitted on valid, on the quantised file, through the app's engine."
     if any("reliability" in entry for entry in evaluation["tasks"].values()):
         return f"![Reliability by task]({name}.calibration.svg)\n\nECE stands in the table above. {text}"
     return text

@@ -57,40 +57,6 @@ def test_platt_gives_back_the_rate() -> None:
     assert metrics.binary_ece(truth, found) < 0.03
 
 
-def test_diaries_weigh_as_much_as_all_the_rest_in_a_feelings_probability() -> None:
-    """A diary that holds a feeling scores lower than a comment that names it; its probability must not suffer."""
-    rng = np.random.default_rng(9)
-    labels = TASKS["feelings"].labels
-    rows, logits, diary = [], [], []
-    for i in range(1200):
-        proud, written = bool(rng.random() < 0.3), i % 6 == 0
-        rows.append(
-            Row(
-                "feelings",
-                "x",
-                "s",
-                "labelled" if written else "mapped",
-                "",
-                ("pride",) if proud else (),
-                () if proud else ("pride",),
-            )
-        )
-        values = np.zeros(len(labels))
-        values[labels.index("pride")] = rng.normal((0.0 if written else 3.0) if proud else -3.0, 1)
-        logits.append({"feelings": values})
-        diary.append(written and proud)
-    manifest = Manifest(name="m", kind="encoder", tasks={"feelings": labels})
-    fitted, _ = calibrate.fit_tasks(manifest, rows, logits, CONFIG)
-    score = np.array([row["feelings"][labels.index("pride")] for row in logits])
-    truth = np.array(["pride" in row.positives for row in rows])
-
-    def mean(scale: float, bias: float) -> float:
-        return float((1 / (1 + np.exp(-(score[diary] * scale + bias)))).mean())
-
-    found = fitted.calibration["feelings"]
-    assert mean(found.scale[0], found.bias[0]) > mean(*calibrate.fit_sigmoid(score, truth)) + 0.02
-
-
 def test_a_feeling_without_supervision_leaves_the_manifest() -> None:
     rng = np.random.default_rng(3)
     labels = TASKS["feelings"].labels

@@ -100,16 +100,6 @@ def test_a_task_that_the_words_say_nothing_of_is_left_to_the_encoder(valid: list
     assert notes["stress"]["share"] == 0.0
 
 
-def test_a_share_has_a_limit(valid: list[Row]) -> None:
-    train = {"stress": rows("stress", 80, 1)}
-    mine = [r for r in valid if r.task == "stress"]
-    dense = {"stress": noise(valid)["stress"]}
-    _, free = ngram_head.fit(train, mine, dense, Progress())
-    _, limited = ngram_head.fit(train, mine, dense, Progress(), {"stress": 0.5})
-    assert free["stress"]["share"] > 0.5
-    assert 0 < limited["stress"]["share"] <= 0.5
-
-
 def test_the_app_computes_what_was_fitted(valid: list[Row]) -> None:
     """Eight bits a weight cost little: against the regression itself, its strength and share being what was chosen."""
     made, notes = fitted(noise(valid), valid)
