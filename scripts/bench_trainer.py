@@ -200,7 +200,7 @@ def child_engine(count: int) -> dict[str, Any]:
     """Return texts a second through the shipped reader and a random decoder of the embedded writer's shape."""
     import torch
 
-    from journal_app.inference import llama
+    from journal_app.inference import catalog, llama
     from scripts.bench import text_of
     from trainer import gguf_llama
     from trainer.config import load_recipe
@@ -210,10 +210,8 @@ def child_engine(count: int) -> dict[str, Any]:
     rng = random.Random(3)
     texts = [text_of(min(400, max(8, int(math.exp(rng.gauss(math.log(80), 0.6))))), seed) for seed in range(count)]
     figures: dict[str, Any] = {"engine_texts": count, "engine_tasks": len(TASKS)}
-    reader = ROOT / "assets" / "models" / "quietpage-reader-v2.gguf"
-    if reader.is_file():
-        with llama.LlamaReader(reader) as engine:
-            figures["engine_texts_per_s"] = round(rate(engine, texts), 1)
+    with llama.LlamaReader(catalog.embedded_reader()) as engine:
+        figures["engine_texts_per_s"] = round(rate(engine, texts), 1)
     recipe = load_recipe(ROOT / "trainer" / "recipes" / "embedded-writer-cpu.toml")
     tokenizer = WriterTokenizer.train(texts[:2000], recipe.tokenizer.vocab_size)
     shape = recipe.shape

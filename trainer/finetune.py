@@ -64,10 +64,8 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> StageResult:
     outputs = model.save(paths.model, base.tokenizer)
     scores = quick_scores(model, base.tokenizer, recipe, paths, limit=0)
     progress.say("finetune: valid " + ", ".join(f"{k} {v:.3f}" for k, v in scores.items()))
-    (paths.model / ngram_head.FILE).unlink(missing_ok=True)
-    beside = ngram_head.run(recipe, paths, progress) if config.ngrams else {}
-    if (paths.model / ngram_head.FILE).is_file():
-        outputs.append(paths.model / ngram_head.FILE)
+    files, beside = ngram_head.run(recipe, paths, progress)
+    outputs += files
     report = paths.reports / "finetune.json"
     report.write_text(
         json.dumps(

@@ -39,8 +39,15 @@ LEAST_WORD, LEAST_RUN = 2, 4
 """Buckets of words and of runs of characters that fewer train texts have are left out."""
 
 
-def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> dict[str, Any]:
-    """Fit the model for the trained encoder of a run and write it beside the weights; return what was found."""
+def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> tuple[list[Path], dict[str, Any]]:
+    """Fit the model for the trained encoder of a run and write it beside the weights.
+
+    Returns the files written (none where no task gains, or the recipe wants no n-grams) and what was found.
+    """
+    target = paths.model / FILE
+    target.unlink(missing_ok=True)
+    if not recipe.finetune.ngrams:
+        return [], {}
     model, tokenizer = Encoder.load(paths.model), encoder.load_tokenizer(paths.model)
     tasks = [task for task in model.labels if task in TASKS and TASKS[task].kind != "multilabel"]
     rows = {
@@ -54,12 +61,10 @@ def run(recipe: Recipe, paths: RunPaths, progress: Progress) -> dict[str, Any]:
         logits = {task: values.numpy() for task, values in model.logits(pooled).items()}
     dense = {task: logits[task][[i for i, row in enumerate(valid) if row.task == task]] for task in tasks}
     found, notes = fit({task: [r for r in rows["train"] if r.task == task] for task in tasks}, valid, dense, progress)
-    target = paths.model / FILE
     if found is None:
-        target.unlink(missing_ok=True)
-    else:
-        target.write_text(found.to_string(), encoding="utf-8")
-    return notes
+        return [], notes
+    target.write_text(found.to_string(), encoding="utf-8")
+    return [target], notes
 
 
 def load(folder: Path, tasks: Mapping[str, Sequence[str]]) -> NGrams | None:
@@ -97,7 +102,7 @@ def fit(
         for strength in STRENGTHS:
             model = LogisticRegression(C=strength, class_weight="balanced", max_iter=400).fit(x, target)
             weight, bias = _columns(task, model)
-            added = _labels(task, x_valid @ weight.T + bias)
+            added = ngrams.by_label(task, x_valid @ weight.T + bias)
             for share in SHARES[1:]:
                 loss = held_out_loss(own + share * added, truth)
                 if loss < best[0]:
@@ -109,7 +114,7 @@ def fit(
             outputs[task] = slice(start, start + len(best[4]))
             weights.append(best[3])
             biases.append(best[4])
-            added = _labels(task, x_valid @ best[3].T + best[4])
+            added = ngrams.by_label(task, x_valid @ best[3].T + best[4])
             notes[task]["macro_f1"] = macro_f1(truth, (own + added).argmax(1))
         progress.say(
             f"n-grams: {task}: share {best[2]:g}, log loss on valid {before:.4f} -> {best[0]:.4f} "
@@ -146,10 +151,6 @@ def _columns(task: str, model: LogisticRegression) -> tuple[np.ndarray, np.ndarr
         return sign * weight, sign * bias
     order = np.argsort(model.classes_)
     return weight[order], bias[order]
-
-
-def _labels(task: str, columns: np.ndarray) -> np.ndarray:
-    return np.hstack([columns / 2, -columns / 2]) if TASKS[task].kind == "binary" else columns
 
 
 def _quantised(outputs: dict[str, slice], idf: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> NGrams:

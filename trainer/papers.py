@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from journal_app import assets
+from journal_app.inference import catalog
 from journal_app.inference.engine import ModelError
 from journal_app.inference.llama import LlamaReader
 from journal_app.inference.text import language, sentences
@@ -348,8 +348,10 @@ def _reads(languages: Sequence[str], text: str) -> bool:
 
 
 def _embedded_reader() -> Path | None:
-    path = assets.path("models", "quietpage-reader-v2.gguf")
-    return path if path.is_file() else None
+    try:
+        return catalog.embedded_reader()
+    except ModelError:
+        return None
 
 
 def _load(path: Path, rows: int) -> np.ndarray | None:

@@ -117,11 +117,7 @@ class NGrams:
         buckets, values = weighed(*features(text), self.idf)
         roots = self.weight[buckets].astype(np.float32) / 127.0
         row = (values @ (roots * np.abs(roots))) * self.scale + self.bias
-        result = {}
-        for task, part in self.outputs.items():
-            own = row[part]
-            result[task] = np.array([own[0] / 2, -own[0] / 2], np.float32) if len(own) == 1 else own
-        return result
+        return {task: by_label(task, row[part]) for task, part in self.outputs.items()}
 
     def to_string(self) -> str:
         """Return the packed form for the GGUF's metadata."""
@@ -174,6 +170,14 @@ class NGrams:
 def columns_of(task: str) -> int:
     """Return how many columns ``task`` takes."""
     return 1 if TASKS[task].kind == "binary" else len(TASKS[task].labels)
+
+
+def by_label(task: str, columns: np.ndarray) -> np.ndarray:
+    """Return logits [..., labels] of ``columns`` [..., columns]; a yes / no task's one column is split between both.
+
+    The first label of the contract's yes / no tasks is "yes".
+    """
+    return np.concatenate([columns / 2, -columns / 2], axis=-1) if TASKS[task].kind == "binary" else columns
 
 
 def _packed(values: np.ndarray) -> str:

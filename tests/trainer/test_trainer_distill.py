@@ -17,18 +17,19 @@ pytest.importorskip("torch")
 import torch
 
 from journal_app.contract.tasks import TASKS
+from journal_app.inference import catalog
 from journal_app.inference.llama import LlamaReader
 from journal_app.inference.scoring import probabilities
 from tests.support.decoder_ground import Ground, lay, quiet
 from tests.trainer import small_base
 from trainer import decoder, distill, gguf_llama, lessons, prepare, pretrain, tokenizer
 from trainer.causal import base, sft
-from trainer.config import ROOT, Recipe, RunPaths, TrainerError
+from trainer.config import Recipe, RunPaths, TrainerError
 from trainer.sections import BaseConfig, DistillConfig, SftConfig
 
 pytestmark = [pytest.mark.torch, pytest.mark.llm]
 
-TEACHER = ROOT / "assets" / "models" / "quietpage-reader-v2.gguf"
+TEACHER = catalog.embedded_reader()
 STEPS = 40
 
 
