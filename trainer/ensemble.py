@@ -2,13 +2,14 @@
 
 An average of several readings is better than each of them, and one small model can learn most of it
 (Hinton et al. 2015, arXiv 1503.02531). Teachers read diary-like train texts and running text that nobody
-labelled; what they think is kept in ``checkpoints/teachers.npz`` under a hash of the texts, so that a
-killed run asks nothing twice.
+labelled; what they think is kept in ``checkpoints/teachers.npz`` under a hash of each text, so that neither a
+killed run nor one with a few texts more asks anything twice.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,6 +31,11 @@ from trainer.progress import Progress
 POSTS: tuple[str, ...] = ("stress_weak", "counselchat", "epitome", "cognitive_distortion", "positive_frames", "esconv")
 """Sets of posts by people who speak of themselves, read here for their texts alone."""
 CHUNK = 4000
+_DRAW = "0:unlabelled"
+"""The same passages whatever the recipe's seed: other seeds of one recipe ask the teachers nothing new."""
+_NAMES = "texts"
+_NAME = 16
+"""Bytes of a text's hash: 11,000 texts share none by chance."""
 
 
 def teach(recipe: Recipe, paths: RunPaths, progress: Progress, items: list[Item], texts: list[str]) -> None:
@@ -54,18 +60,32 @@ def _cached(
     folders: Sequence[Path], texts: Sequence[str], recipe: Recipe, paths: RunPaths, progress: Progress
 ) -> dict[str, np.ndarray]:
     cache = paths.checkpoints / "teachers.npz"
-    key = _key(folders, texts)
-    if cache.is_file():
-        with np.load(cache) as kept:
-            if str(kept["key"]) == key:
-                return {name: kept[name] for name in kept.files if name != "key"}
-    found = average(folders, texts, recipe, progress)
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    part = cache.with_name("teachers.part.npz")
-    content: dict[str, Any] = {"key": np.array(key), **found}
-    np.savez(part, **content)
-    part.replace(cache)
-    return found
+    key = _key(folders, recipe)
+    names = np.array([hashlib.sha256(text.encode()).digest()[:_NAME] for text in texts], f"V{_NAME}")
+    known = _read_cache(cache, key)
+    place = {name: row for row, name in enumerate(known.pop(_NAMES, np.empty(0, f"V{_NAME}")).tolist())}
+    new = [row for row, name in enumerate(names.tolist()) if name not in place]
+    if new:
+        found = average(folders, [texts[row] for row in new], recipe, progress)
+        place |= {names[row].tobytes(): len(place) + count for count, row in enumerate(new)}
+        known = {task: np.concatenate([known[task], values]) if known else values for task, values in found.items()}
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        part = cache.with_name("teachers.part.npz")
+        content: dict[str, Any] = {"key": np.array(key), _NAMES: np.array(list(place), f"V{_NAME}"), **known}
+        np.savez(part, **content)
+        part.replace(cache)
+    rows = [place[name] for name in names.tolist()]
+    return {task: values[rows] for task, values in known.items()}
+
+
+def _read_cache(cache: Path, key: str) -> dict[str, np.ndarray]:
+    """Return what ``cache`` holds by name, nothing if there is none or it is of other teachers or settings."""
+    if not cache.is_file():
+        return {}
+    with np.load(cache) as kept:
+        if str(kept["key"]) != key or _NAMES not in kept.files:
+            return {}
+        return {name: kept[name] for name in kept.files if name != "key"}
 
 
 def average(folders: Sequence[Path], texts: Sequence[str], recipe: Recipe, progress: Progress) -> dict[str, np.ndarray]:
@@ -100,7 +120,7 @@ def unlabelled(data: Path, limit: int, recipe: Recipe, progress: Progress) -> li
     """Return up to ``limit`` passages, half of posts and the rest of blogs, none a near copy of held-out text."""
     if not limit:
         return []
-    rng = random.Random(f"{recipe.seed}:unlabelled")
+    rng = random.Random(_DRAW)
     held = Guard(recipe.data.near_shingle, recipe.data.near_jaccard)
     held.add(held_out(data))
     posts = list(dict.fromkeys(_posts(data, rng)))
@@ -131,11 +151,9 @@ def _folder(name: str) -> Path:
     raise TrainerError(f"no trained encoder of a teacher in {name}: finish its run first")
 
 
-def _key(folders: Sequence[Path], texts: Sequence[str]) -> str:
-    digest = hashlib.sha256()
+def _key(folders: Sequence[Path], recipe: Recipe) -> str:
+    digest = hashlib.sha256(json.dumps([recipe.max_tokens, *sorted(recipe.data.tasks)]).encode())
     for folder in folders:
         with (folder / "weights.pt").open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
-    for text in texts:
-        digest.update(hashlib.sha256(text.encode()).digest())
     return digest.hexdigest()
