@@ -16,7 +16,7 @@ from journal_app.contract.tasks import TASKS
 from journal_app.inference.engine import ModelError
 
 RISK_TASKS = frozenset({"stress", "depression", "severity", "suicidality"})
-"""Tasks whose strongest window speaks for the whole text; the others take the mean."""
+"""Tasks whose strongest window speaks for the whole text."""
 
 
 def finite(values: np.ndarray) -> np.ndarray:
@@ -50,15 +50,17 @@ def probabilities(task: str, logits: np.ndarray, calibration: Calibration | None
 def combine(task: str, windows: np.ndarray) -> np.ndarray:
     """Join the probabilities [windows, labels] of one text's windows into [labels].
 
-    Mood tasks take the mean. Risk tasks take the window that speaks most strongly: the highest
-    "yes", or for an ordinal task the highest expected rank, so that the result stays a
-    distribution that the model did give.
+    Risk tasks take the window that speaks most strongly: the highest "yes", or for an ordinal task
+    the highest expected rank, so that the result stays a distribution that the model did give.
+    Multi-label tasks take the highest of each label: a feeling told in one paragraph is there, though
+    the rest of the day is not about it. The one feeling that stands for all (``emotion``, ``isear``)
+    takes the mean.
     """
     if len(windows) == 1:
         return windows[0]
-    if task not in RISK_TASKS:
-        return windows.mean(axis=0)
-    return windows[_strongest(task, windows)]
+    if task in RISK_TASKS:
+        return windows[_strongest(task, windows)]
+    return windows.max(axis=0) if TASKS[task].kind == "multilabel" else windows.mean(axis=0)
 
 
 def combine_logits(task: str, windows: np.ndarray) -> np.ndarray:
@@ -68,9 +70,9 @@ def combine_logits(task: str, windows: np.ndarray) -> np.ndarray:
     """
     if len(windows) == 1:
         return windows[0]
-    if task not in RISK_TASKS:
-        return windows.mean(axis=0)
-    return windows[_strongest(task, probabilities(task, windows, None))]
+    if task in RISK_TASKS:
+        return windows[_strongest(task, probabilities(task, windows, None))]
+    return windows.max(axis=0) if TASKS[task].kind == "multilabel" else windows.mean(axis=0)
 
 
 def _strongest(task: str, windows: np.ndarray) -> int:

@@ -179,7 +179,7 @@ def test_what_the_model_does_not_read_gets_no_tags(encoder: LlamaReader, text: s
     assert reading.vector == ()
 
 
-def test_long_text_takes_the_mean_for_mood_and_the_strongest_window_for_risk(encoder: LlamaReader) -> None:
+def test_a_long_text_joins_its_windows_as_each_task_does(encoder: LlamaReader) -> None:
     text = " ".join(f"{DAY} I was not sad, day {i}." for i in range(12))
     windows = windows_of(encoder, text)
     assert len(windows) > 3

@@ -43,12 +43,18 @@ def test_a_calibration_that_overflows_is_an_error_and_no_probability(task: str) 
     assert np.isfinite(scoring.probabilities(task, z, None)).all()
 
 
-def test_risk_takes_the_strongest_window_and_mood_the_mean() -> None:
+def test_risk_takes_the_strongest_window_feelings_the_highest_of_each_and_emotion_the_mean() -> None:
     windows = np.array([[0.9, 0.1], [0.2, 0.8]])
     assert scoring.combine("suicidality", windows).tolist() == [0.9, 0.1]
     assert scoring.combine("stress", windows[::-1]).tolist() == [0.9, 0.1]
     mood = np.array([[0.5] * 6, [0.1] * 6])
     assert scoring.combine("emotion", mood) == pytest.approx([0.3] * 6)
+    told = np.array([[0.1] * 16, [0.2] * 16])
+    told[0, 3], told[1, 5] = 0.9, 0.7
+    joined = scoring.combine("feelings", told)
+    assert joined.tolist() == [0.2] * 3 + [0.9, 0.2, 0.7] + [0.2] * 10
+    logits = scoring.combine_logits("feelings", np.log(told / (1 - told)))
+    assert scoring.probabilities("feelings", logits, None) == pytest.approx(joined)
 
 
 def test_severity_keeps_the_distribution_of_the_window_with_the_highest_expected_rank() -> None:
