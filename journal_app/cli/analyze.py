@@ -22,7 +22,8 @@ from journal_app.cli.output import EXIT_OK, EXIT_USAGE, Output
 from journal_app.cli.session import Services, UsageError
 from journal_app.inference.engine import ModelCrashed, Reader
 from journal_app.journal import safety
-from journal_app.journal.analysis import RULES_ONLY, TextAnalysis, analyse
+from journal_app.journal.analysis import RECENT_REFLECTIONS, RULES_ONLY, TextAnalysis, analyse, reflect
+from journal_app.journal.reflection import Reflection, bundled
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 PROGRESS_EVERY_S = 2.0
@@ -40,8 +41,8 @@ def run(options: argparse.Namespace, services: Services, out: Output) -> int:
     return _many(options, services, out)
 
 
-def as_dict(text_id: object, found: TextAnalysis, seconds: float) -> dict[str, Any]:
-    """Return an analysis as the line that programs read."""
+def as_dict(text_id: object, found: TextAnalysis, said: Reflection | None, seconds: float) -> dict[str, Any]:
+    """Return an analysis, and the reflection that the app would show under the text, as the line that programs read."""
     return {
         "id": text_id,
         "model": found.info.manifest.name if found.info else RULES_ONLY,
@@ -54,6 +55,11 @@ def as_dict(text_id: object, found: TextAnalysis, seconds: float) -> dict[str, A
         "stress_band": found.stress_band,
         "low_mood_band": found.low_mood_band,
         "crisis_level": found.crisis.level,
+        "feelings_shown": list(found.feelings),
+        "themes_shown": list(found.themes),
+        "reflection": None
+        if said is None
+        else {"id": said.id, "technique": said.technique, "text": said.text, "question": said.question},
     }
 
 
@@ -66,11 +72,10 @@ def _one(text: str, options: argparse.Namespace, services: Services, out: Output
         seconds = time.perf_counter() - start
     finally:
         reader.close()
+    said = reflect(bundled(), found, seed=text)
     if options.json:
         name = None if options.file == "-" else Path(options.file).name
-        value = as_dict(name, found, seconds)
-        value["feelings_shown"] = list(found.feelings)
-        value["themes_shown"] = list(found.themes)
+        value = as_dict(name, found, said, seconds)
         value["evidence"] = {
             key: [{"start": e.start, "end": e.end, "score": round(e.score, 6)} for e in items]
             for key, items in found.evidence.items()
@@ -78,11 +83,11 @@ def _one(text: str, options: argparse.Namespace, services: Services, out: Output
         value["crisis_topics"] = list(found.crisis.topics)
         out.json(value)
     else:
-        _tell(text, found, seconds, out)
+        _tell(text, found, said, seconds, out)
     return EXIT_OK
 
 
-def _tell(text: str, found: TextAnalysis, seconds: float, out: Output) -> None:
+def _tell(text: str, found: TextAnalysis, said: Reflection | None, seconds: float, out: Output) -> None:
     if not found.reading.readable:
         out.say(f"The model does not read this text (language: {found.reading.language}), so there are no estimates.")
     else:
@@ -100,6 +105,8 @@ def _tell(text: str, found: TextAnalysis, seconds: float, out: Output) -> None:
                 out.say(f"  {key.split('/')[-1].replace('_', ' ')}: {' '.join(text[item.start : item.end].split())}")
         out.say(f"Estimated by {found.info.manifest.name if found.info else RULES_ONLY} in {seconds * 1000:.0f} ms;")
         out.say("it may be wrong, and it is not a diagnosis.")
+    if said is not None:
+        out.say(f"\n{said.text}\n{said.question}")
     if found.crisis.level != "none":
         out.say(safety.notice(found.crisis))
 
@@ -114,12 +121,13 @@ def _band(name: str) -> str:
 def _many(options: argparse.Namespace, services: Services, out: Output) -> int:
     reader = services.open_reader(options.model, options.threads)
     done = failed = 0
+    recent: list[str] = []
     began = told = time.monotonic()
     try:
         reader.info()  # a model that cannot be loaded is told before anything is written
         with _source(options.jsonl) as lines, _sink(options.out, options.jsonl) as sink:
             for number, line in _numbered(lines):
-                value = _line(number, line, reader)
+                value = _line(number, line, reader, recent)
                 if "error" in value:
                     failed += 1
                     out.note(f"line {number}: {value['error']}")
@@ -138,8 +146,11 @@ def _many(options: argparse.Namespace, services: Services, out: Output) -> int:
     return EXIT_USAGE if failed else EXIT_OK
 
 
-def _line(number: int, line: bytes, reader: Reader) -> dict[str, Any]:
-    """Return the result of one input line, or a line with ``error``; only a broken model raises."""
+def _line(number: int, line: bytes, reader: Reader, recent: list[str]) -> dict[str, Any]:
+    """Return the result of one input line, or a line with ``error``; only a broken model raises.
+
+    ``recent`` holds the reflections of the lines before, newest first, as a journal keeps them.
+    """
     if len(line) > MAX_LINE_BYTES:
         return {"id": None, "line": number, "error": "the line is longer than 64 MiB"}
     try:
@@ -162,7 +173,11 @@ def _line(number: int, line: bytes, reader: Reader) -> dict[str, Any]:
             found = analyse(text, reader, evidence=False)  # once more, in a fresh process
     except ModelCrashed:
         return {"id": text_id, "line": number, "error": "the model stopped while reading this text, twice"}
-    return as_dict(text_id, found, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    said = reflect(bundled(), found, recent=recent, seed=text)
+    if said is not None:
+        recent[:] = [said.id, *recent][:RECENT_REFLECTIONS]
+    return as_dict(text_id, found, said, seconds)
 
 
 def _no_constant(name: str) -> None:

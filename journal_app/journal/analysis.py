@@ -12,7 +12,7 @@ import array
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -54,7 +54,14 @@ MAX_CRASHES = 3
 INDEX_PAUSE_S = 0.05
 """Between two steps that fill the search index: the writer's saves go first."""
 
-RECENT_REFLECTIONS = 12
+RECENT_REFLECTIONS = 40
+"""A month of entries, and some days with two: none comes again meanwhile while another suits."""
+SURE_ENOUGH = 0.35
+"""Probability from which a feeling decides the reflection. Feelings are shown from lower ones, where they were there in
+about a third of 800 invented entries that the reader had not learned from; words meant for a feeling that is not there jar."""
+MOSTLY_PLEASANT = 0.6
+"""Most that the heavy feelings' probabilities may add up to, as a share of the pleasant ones', in a day that seems light.
+Of such entries in which no feeling stood out, 14 in 100 of those with heavy feelings alone stayed under it."""
 _RECENT_KEY = "reflections.recent"
 
 
@@ -84,6 +91,41 @@ def analyse(text: str, reader: Reader | None, *, evidence: bool = True) -> TextA
         return _judge(text, Reading(readable=False, language="und"), None)
     info = reader.info()
     return _judge(text, reader.read([text], evidence=evidence)[0], info)
+
+
+def reflect(
+    library: reflection.Library,
+    found: TextAnalysis,
+    tags: Sequence[str] = (),
+    *,
+    recent: Sequence[str] = (),
+    seed: str,
+) -> reflection.Reflection | None:
+    """Return what ``library`` says under a text, or None.
+
+    Nothing is said to words that nobody has read, nor where a person is needed more than a thought.
+    ``tags``: the writer's own; ``recent`` and ``seed`` as :meth:`Library.choose` takes them.
+    """
+    if not found.reading.readable:
+        return None
+    scores = found.reading.tasks.get("feelings", {})
+    return library.choose(
+        [name for name in found.feelings if scores.get(name, 1.0) >= SURE_ENOUGH],
+        found.stress_band,
+        found.low_mood_band,
+        found.crisis.level,
+        (*tags, *found.themes),
+        light=_seems_light(scores),
+        recent=recent,
+        seed=seed,
+        language=found.reading.language,
+    )
+
+
+def _seems_light(scores: Mapping[str, float]) -> bool:
+    pleasant = sum(p for name, p in scores.items() if name in reflection.PLEASANT)
+    heavy = sum(p for name, p in scores.items() if name not in reflection.PLEASANT | {"surprise", "tiredness"})
+    return heavy <= MOSTLY_PLEASANT * pleasant
 
 
 def _judge(text: str, reading: Reading, info: ModelInfo | None) -> TextAnalysis:
@@ -327,8 +369,7 @@ class AnalysisService:
             self._on_event(AnalysisEvent("stored", entry_id, store.pending_count()))
 
     def _reflect(self, store: Store, entry: Entry, found: TextAnalysis) -> str:
-        # Nothing is said to words that nobody has read, nor where a person is needed more than a thought.
-        if self._library is None or not found.reading.readable or found.crisis.level in ("clear", "urgent"):
+        if self._library is None:
             return ""
         before = store.analysis(entry.id)
         if before is not None and before.reflection_id:
@@ -336,16 +377,7 @@ class AnalysisService:
             if same:
                 return before.reflection_id  # small edits should not make the page restless
         recent = list(store.setting(_RECENT_KEY, []))
-        choice = self._library.choose(
-            found.feelings,
-            found.stress_band,
-            found.low_mood_band,
-            found.crisis.level,
-            (*entry.tags, *found.themes),
-            recent=recent,
-            seed=entry.id,
-            language=found.reading.language,
-        )
+        choice = reflect(self._library, found, entry.tags, recent=recent, seed=entry.id)
         if choice is None:
             return ""
         store.set_setting(_RECENT_KEY, [choice.id, *recent][:RECENT_REFLECTIONS])

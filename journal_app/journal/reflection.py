@@ -108,6 +108,7 @@ class Library:
         crisis_level: CrisisLevel,
         themes: Sequence[str] = (),
         *,
+        light: bool = True,
         recent: Sequence[str] = (),
         seed: str,
         language: str = "en",
@@ -119,6 +120,8 @@ class Library:
             stress_band, low_mood_band: as shown to the writer.
             crisis_level: of the entry.
             themes: found themes, strongest first; the writer's own tags may stand in for them.
+            light: whether the day seems a light one; if not, and no feeling stood out, only cards come that are in
+                place on a heavy day as well.
             recent: ids shown lately, newest first; avoided while anything else suits.
             seed: decides among equals, for instance the entry's id.
             language: of the writer; a card without it is shown only when none with it suits, in English.
@@ -128,7 +131,9 @@ class Library:
         fitting = [
             card
             for card in self._cards
-            if _allowed(card, stress_band, low_mood_band, crisis_level) and _to_the_point(card, feelings, themes)
+            if _allowed(card, stress_band, low_mood_band, crisis_level)
+            and _to_the_point(card, feelings, themes)
+            and _speaks_to(card, feelings, light)
         ]
         code = _language(language)
         own = [card for card in fitting if code in card.words]
@@ -199,16 +204,21 @@ def _to_the_point(card: Card, feelings: Sequence[str], themes: Sequence[str]) ->
     return not card.mixed or bool(found & PLEASANT and found - PLEASANT - {"surprise"})
 
 
+def _speaks_to(card: Card, feelings: Sequence[str], light: bool) -> bool:
+    """Return whether a card answers one of ``feelings`` or, speaking of none, is in place under such a day."""
+    if feelings:
+        return not card.feelings or bool(set(feelings[:4]) & set(card.feelings))
+    return set(card.feelings) <= PLAIN if light else not card.feelings and card.gentle
+
+
 def _fit(card: Card, feelings: Sequence[str], heavy: bool) -> float:
     """Return how well a card suits: the first feeling decides, later ones refine."""
     score = 0.0
     for rank, feeling in enumerate(feelings[:4]):
         if feeling in card.feelings:
             score += 4.0 / (1 + rank)
-    if not feelings:
-        # Nothing stood out: a noticing card, never comfort for a grief that is not there.
-        score += 3.0 if not card.feelings else 2.9 if set(card.feelings) <= PLAIN else -3.0
-    elif not card.feelings:
+    if not card.feelings:
+        # Under a feeling that stood out the last resort, and the first choice where none did.
         score += 0.5
     if heavy and set(card.feelings) & PLEASANT:
         score -= 6.0
@@ -216,7 +226,7 @@ def _fit(card: Card, feelings: Sequence[str], heavy: bool) -> float:
 
 
 def _draw(seed: str, card_id: str) -> str:
-    return hashlib.sha256(f"{seed}\0{card_id}".encode()).hexdigest()
+    return hashlib.sha256(f"{seed}\0{card_id}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @cache

@@ -13,6 +13,7 @@ from tests.support.fake_reader import FakeReader
 
 KEYS = {
     "id", "model", "seconds", "readable", "language", "tasks", "stress_band", "low_mood_band", "crisis_level",
+    "feelings_shown", "themes_shown", "reflection",
 }  # fmt: skip
 
 
@@ -32,6 +33,8 @@ def test_one_file(cli, tmp_path):
         assert all(0 <= item["start"] < item["end"] for item in items)
     told = cli("analyze", str(path), vaultless=True)
     assert "not a diagnosis" in told.out
+    assert set(value["reflection"]) == {"id", "technique", "text", "question"}
+    assert value["reflection"]["text"] in told.out
     assert not list(tmp_path.glob("**/keys.json"))
 
 
@@ -40,7 +43,8 @@ def test_standard_input_and_a_text_that_is_not_read(cli):
     assert (value["id"], value["readable"], value["tasks"]) == (None, False, {})
     assert (value["stress_band"], value["low_mood_band"]) == ("unsure", "unsure")
     assert cli("analyze", "-", vaultless=True, stdin="비가 왔다.").code == 0
-    assert cli("analyze", "-", "--json", vaultless=True, stdin="").json["readable"] is False
+    empty = cli("analyze", "-", "--json", vaultless=True, stdin="").json
+    assert (empty["readable"], empty["reflection"]) == (False, None)
 
 
 def test_many(cli, tmp_path):
@@ -60,6 +64,8 @@ def test_many(cli, tmp_path):
         assert line["low_mood_band"] in BANDS
         assert line["crisis_level"] in CRISIS_LEVELS
         assert line["seconds"] >= 0
+    shown = [line["reflection"]["id"] for line in found]
+    assert len(set(shown)) == len(shown), "as in a journal, one that was shown lately is not shown again"
     assert stat.S_IMODE(result.stat().st_mode) == 0o600
     piped = cli("analyze", "--jsonl", "-", vaultless=True, stdin=source.read_bytes())
     assert [json.loads(line)["id"] for line in piped.out.splitlines()] == ids

@@ -10,7 +10,7 @@ import pytest
 
 from journal_app import assets
 from journal_app.contract.tasks import FEELINGS
-from journal_app.journal import reflection, safety
+from journal_app.journal import analysis, reflection, safety
 
 LIBRARY = reflection.bundled()
 LANGUAGES = ("en", "ko", "zh-Hant")
@@ -99,6 +99,31 @@ def test_an_ordinary_day_gets_no_comfort():
         chosen = LIBRARY.choose([], "quiet", "quiet", "none", seed=str(n))
         card = next(card for card in LIBRARY.cards if card.id == chosen.id)
         assert set(card.feelings) <= reflection.PLAIN
+
+
+def test_a_day_that_may_be_heavy_gets_only_what_is_in_place_on_any_day():
+    for themes in ((), ("daily life",), ("work", "family")):
+        seen = set()
+        for n in range(40):
+            chosen = LIBRARY.choose([], "quiet", "quiet", "none", themes, light=False, seed=str(n))
+            card = next(card for card in LIBRARY.cards if card.id == chosen.id)
+            assert card.gentle
+            assert not card.feelings
+            seen.add(card.id)
+        assert themes or len(seen) >= 10
+
+
+@pytest.mark.parametrize("feeling", FEELINGS)
+def test_a_month_of_one_feeling_repeats_nothing_and_never_speaks_of_another(feeling):
+    recent: list[str] = []
+    for n in range(analysis.RECENT_REFLECTIONS + 10):
+        chosen = LIBRARY.choose([feeling], "some", "quiet", "none", ["work"], recent=recent, seed=str(n))
+        card = next(card for card in LIBRARY.cards if card.id == chosen.id)
+        assert not card.feelings or feeling in card.feelings
+        if chosen.id in recent:
+            assert recent.index(chosen.id) >= 10, "what comes again is what was long ago"
+        recent = [chosen.id, *recent][: analysis.RECENT_REFLECTIONS]
+    assert len(set(recent)) >= 15
 
 
 def test_heavy_days_get_no_cheer():

@@ -147,7 +147,7 @@ def _cases(pairs: Sequence[Reflected], target: Path, threads: int | None) -> tup
     with LlamaReader(source, threads=threads) as reader:
         for pair in pairs:
             found = analysis.analyse(pair.entry, reader, evidence=False)
-            chosen = _choose(library, found, pair.name, recent)
+            chosen = analysis.reflect(library, found, recent=recent, seed=pair.name)
             if found.crisis.level != "none" or chosen is None:
                 left += 1
                 continue
@@ -163,19 +163,6 @@ def _reader(target: Path) -> Path:
         return catalog.embedded_reader()
     except ModelError:
         return target
-
-
-def _choose(library: Library, found: analysis.TextAnalysis, name: str, recent: Sequence[str]) -> Reflection | None:
-    return library.choose(
-        found.feelings,
-        found.stress_band,
-        found.low_mood_band,
-        found.crisis.level,
-        found.themes,
-        recent=recent,
-        seed=name,
-        language=LANGUAGE,
-    )
 
 
 def _write(
@@ -259,7 +246,7 @@ def ranked(library: Library, case: Case) -> list[Reflection]:
     found: list[Reflection] = []
     while True:
         shown = [card.id for card in found]
-        card = _choose(library, case.found, case.pair.name, shown)
+        card = analysis.reflect(library, case.found, recent=shown, seed=case.pair.name)
         # Once all were shown lately the library begins again.
         if card is None or card.id in shown:
             return found
