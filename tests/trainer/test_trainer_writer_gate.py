@@ -14,6 +14,7 @@ pytest.importorskip("torch")
 pytest.importorskip("gguf")
 
 from journal_app.contract.manifest import Calibration, Manifest
+from journal_app.journal import analysis
 from journal_app.journal.reflection import bundled
 from tests.support import writer_ground
 from tests.support.decoder_ground import Ground, lay, quiet
@@ -174,7 +175,7 @@ def test_the_choice_by_likelihood_is_measured_beside_the_rule(ground: Ground) ->
     lists = [gate.ranked(library, case) for case in cases]
     for case, cards in zip(cases, lists, strict=True):
         assert len({card.id for card in cards}) == len(cards) > 3
-        assert cards[0] == gate._choose(library, case.found, case.pair.name, ())
+        assert cards[0] == analysis.reflect(library, case.found, seed=case.pair.name)
     shared = sorted(set.intersection(*({gate.said(card) for card in cards} for cards in lists)))
     liked, plain = shared[0], shared[1]
     found = gate.choices(Taste(liked, plain), cases, library, 0)  # pyright: ignore[reportArgumentType]
