@@ -57,11 +57,11 @@ INDEX_PAUSE_S = 0.05
 RECENT_REFLECTIONS = 40
 """A month of entries, and some days with two: none comes again meanwhile while another suits."""
 SURE_ENOUGH = 0.35
-"""Probability from which a feeling decides the reflection. Feelings are shown from lower ones, where they were there in
-about a third of 800 invented entries that the reader had not learned from; words meant for a feeling that is not there jar."""
+"""Probability from which a feeling decides the reflection. Feelings are shown from lower ones, where about a third were
+there in 800 invented entries that the reader had not learned from; words for a feeling that is not there jar."""
 MOSTLY_PLEASANT = 0.6
-"""Most that the heavy feelings' probabilities may add up to, as a share of the pleasant ones', in a day that seems light.
-Of such entries in which no feeling stood out, 14 in 100 of those with heavy feelings alone stayed under it."""
+"""Most that the heavy feelings' probabilities may add up to, as a share of the pleasant ones', in a day that seems
+light. Of such entries in which no feeling stood out, 14 in 100 of those with heavy feelings alone stayed under it."""
 _RECENT_KEY = "reflections.recent"
 
 
