@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-train setup-test setup-lint test test-all test-offline lint format bench bench-trainer model-report canary torture screenshots lock clean
+.PHONY: help run setup setup-train setup-test setup-lint test test-all test-offline lint format bench bench-trainer model-report safety-report canary torture screenshots lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -82,6 +82,9 @@ bench-trainer: $(STAMP)-test ## measure the trainer against TRL's defaults -> bu
 
 model-report: $(STAMP)-test ## judge the models that ship on the corpora (QUIETPAGE_DATA) -> build/reports/model-report.json
 	@$(BIN)/python scripts/model_report.py
+
+safety-report: $(STAMP)-test ## ask the safety rules and the output check every case -> build/reports/safety-report.json
+	@$(BIN)/python scripts/safety_report.py
 
 canary: $(STAMP)-test ## search every byte that the app writes for words and keys -> build/reports/canary.json
 	@$(BIN)/python scripts/canary.py
