@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import tomllib
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -50,6 +51,34 @@ PLAN_NEAR = 200
 _READY = frozenset({"method", "declared"})
 _PLANS = _READY | {"place", "moment", "bleeding"}
 """Cues that count only in pairs (``_planned``); a method also beside an own wish."""
+_APART = _PLANS | {f"quiet_{kind}" for kind in "decided when arranged spared goodbye gone secret calm".split()}
+"""Cues that make no plan of a wish by standing beside it."""
+
+QUIET_NEAR = 900
+"""Characters within which several quiet signs make a plan: about one short entry."""
+
+# Signs that mean nothing alone, by kind. A method in place and a passive wish count as kinds of their own.
+_QUIET = {
+    "quiet_decided": "decided",
+    "declared": "decided",
+    "quiet_when": "when",
+    "moment": "when",
+    "quiet_arranged": "arranged",
+    "quiet_spared": "spared",
+    "prepared": "spared",
+    "quiet_goodbye": "goodbye",
+    "farewell": "goodbye",
+    "quiet_gone": "gone",
+    "quiet_secret": "secret",
+    "quiet_calm": "calm",
+    "method": "means",
+    "place": "means",
+    "passive_wish": "wish",
+    "burden": "wish",
+    "no_more": "wish",
+}
+_TELLING = frozenset({"spared", "goodbye", "wish"})
+"""Kinds of which one must be there where only three are."""
 
 _OWN = ("suicide", "self_harm")
 TOPICS: tuple[str, ...] = ("suicide", "self_harm", "violence", "abuse")
@@ -125,7 +154,7 @@ def _level(hits: Sequence[Hit]) -> tuple[CrisisLevel, list[Hit]]:
     cues |= {
         (h.rule, h.start)
         for h in hits
-        if h.standing == "cue" and not h.lowered and h.rule not in _PLANS and _within(h, near, NEAR)
+        if h.standing == "cue" and not h.lowered and h.rule not in _APART and _within(h, near, NEAR)
     }
     cues |= {(h.rule, h.start) for h in hits if h.rule in _READY and not h.lowered and _within(h, beside_own, NEAR)}
     # A means, a time or a goodbye beside an own present wish is a plan; so are three of them together.
@@ -139,7 +168,31 @@ def _level(hits: Sequence[Hit]) -> tuple[CrisisLevel, list[Hit]]:
         level = "urgent"
         every = cues | {(h.rule, h.start) for h in plan}
         counted = [h for h in hits if h.standing != "cue" or (h.rule, h.start) in every]
+    quiet = _quiet(hits)
+    if quiet:
+        kinds = {_QUIET[h.rule] for h in quiet}
+        level = _higher(level, "urgent" if len(kinds) > 3 or kinds & _TELLING else "gentle")
+        every = {(h.rule, h.start) for h in (*counted, *quiet)}
+        counted = [h for h in hits if (h.rule, h.start) in every]
     return level, counted
+
+
+def _quiet(hits: Sequence[Hit]) -> list[Hit]:
+    """Return the signs of a plan that is told quietly: three kinds of them or more, close together; most kinds first."""
+    signs = [h for h in hits if h.rule in _QUIET and not h.lowered]
+    inside: Counter[str] = Counter()
+    best, most, first = (0, 0), 2, 0
+    for last, sign in enumerate(signs):
+        inside[_QUIET[sign.rule]] += 1
+        while sign.start - signs[first].start > QUIET_NEAR:
+            kind = _QUIET[signs[first].rule]
+            inside[kind] -= 1
+            if not inside[kind]:
+                del inside[kind]
+            first += 1
+        if len(inside) > most:
+            best, most = (first, last + 1), len(inside)
+    return signs[slice(*best)]
 
 
 def _planned(hits: Sequence[Hit]) -> list[Hit]:
