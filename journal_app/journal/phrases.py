@@ -471,6 +471,7 @@ def _match(line: str, found: list[tuple[int, int]], quoted: bool, phrases: Phras
     return out
 
 
+_OWN_WORD = re.compile(r"\b(?:i|im|ive|id|ill|me|my|myself|mine)\b")
 _LEADING = re.compile('(?: [,"])+')
 
 
@@ -492,6 +493,9 @@ def _lowered(rule: Rule, line: str, start: int, end: int, quoted: bool, phrases:
             return "third"
         if context["title"].search(before):
             return "quoted"
+        subject = context.get("subject")
+        if subject is not None and subject.search(before) and not _OWN_WORD.search(line, start, end):
+            return "third"
     if "negated" in rule.lower_by:
         name = "negated_clause" if rule.owns else "negated"
         found = context[name].search(before)

@@ -11,7 +11,7 @@ import json
 import tomllib
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
@@ -51,8 +51,6 @@ PLAN_NEAR = 200
 _READY = frozenset({"method", "declared"})
 _PLANS = _READY | {"place", "moment", "bleeding"}
 """Cues that count only in pairs (``_planned``); a method also beside an own wish."""
-_APART = _PLANS | {f"quiet_{kind}" for kind in "decided when arranged spared goodbye gone secret calm".split()}
-"""Cues that make no plan of a wish by standing beside it."""
 
 QUIET_NEAR = 900
 """Characters within which several quiet signs make a plan: about one short entry."""
@@ -77,8 +75,28 @@ _QUIET = {
     "burden": "wish",
     "no_more": "wish",
 }
-_TELLING = frozenset({"spared", "goodbye", "wish"})
+_APART = _PLANS | {rule for rule in _QUIET if rule.startswith("quiet_")}
+"""Cues that make no plan of a wish by standing beside it."""
+_TELLING = frozenset({"decided", "spared", "arranged"})
 """Kinds of which one must be there where only three are."""
+PAIR_NEAR = 350
+"""Characters within which two kinds say something already."""
+_SPARING = frozenset({"arranged", "decided", "when", "secret", "calm"})
+"""Beside these, whoever should not find the writer makes a plan."""
+_HINTS = tuple(
+    map(
+        frozenset,
+        (
+            ("arranged", "decided"),
+            ("arranged", "goodbye"),
+            ("arranged", "gone"),
+            ("decided", "goodbye"),
+            ("goodbye", "when"),
+            ("spared", "gone"),
+            ("spared", "goodbye"),
+        ),
+    )
+)
 
 _OWN = ("suicide", "self_harm")
 TOPICS: tuple[str, ...] = ("suicide", "self_harm", "violence", "abuse")
@@ -168,31 +186,46 @@ def _level(hits: Sequence[Hit]) -> tuple[CrisisLevel, list[Hit]]:
         level = "urgent"
         every = cues | {(h.rule, h.start) for h in plan}
         counted = [h for h in hits if h.standing != "cue" or (h.rule, h.start) in every]
-    quiet = _quiet(hits)
+    quiet, found = _quiet(hits)
     if quiet:
-        kinds = {_QUIET[h.rule] for h in quiet}
-        level = _higher(level, "urgent" if len(kinds) > 3 or kinds & _TELLING else "gentle")
+        level = _higher(level, found)
         every = {(h.rule, h.start) for h in (*counted, *quiet)}
         counted = [h for h in hits if (h.rule, h.start) in every]
     return level, counted
 
 
-def _quiet(hits: Sequence[Hit]) -> list[Hit]:
-    """Return the signs of a plan that is told quietly: three kinds of them or more, close together; most kinds first."""
+def _quiet(hits: Sequence[Hit]) -> tuple[list[Hit], CrisisLevel]:
+    """Return the signs of a plan that is told quietly, several kinds close together, and the level they make."""
     signs = [h for h in hits if h.rule in _QUIET and not h.lowered]
+    close, kinds = _densest(signs, QUIET_NEAR)
+    if len(kinds) > 3 or (len(kinds) == 3 and kinds & _TELLING):
+        return close, "urgent"
+    pairs, hint = _densest(signs, PAIR_NEAR, lambda kinds: "spared" in kinds and bool(kinds & _SPARING))
+    if hint:
+        return pairs, "urgent"
+    if len(kinds) == 3:
+        return close, "gentle"
+    pairs, hint = _densest(signs, PAIR_NEAR, lambda kinds: any(pair <= kinds for pair in _HINTS))
+    return (pairs, "gentle") if hint else ([], "none")
+
+
+def _densest(
+    signs: Sequence[Hit], near: int, passes: Callable[[Set[str]], bool] = bool
+) -> tuple[list[Hit], frozenset[str]]:
+    """Return those of ``signs`` (by start) within ``near`` characters that show the most kinds and pass, and these."""
     inside: Counter[str] = Counter()
-    best, most, first = (0, 0), 2, 0
+    best, kinds, first = (0, 0), frozenset[str](), 0
     for last, sign in enumerate(signs):
         inside[_QUIET[sign.rule]] += 1
-        while sign.start - signs[first].start > QUIET_NEAR:
+        while sign.start - signs[first].start > near:
             kind = _QUIET[signs[first].rule]
             inside[kind] -= 1
             if not inside[kind]:
                 del inside[kind]
             first += 1
-        if len(inside) > most:
-            best, most = (first, last + 1), len(inside)
-    return signs[slice(*best)]
+        if len(inside) > len(kinds) and passes(inside.keys()):
+            best, kinds = (first, last + 1), frozenset(inside)
+    return list(signs[slice(*best)]), kinds
 
 
 def _planned(hits: Sequence[Hit]) -> list[Hit]:
