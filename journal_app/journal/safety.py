@@ -52,7 +52,7 @@ _READY = frozenset({"method", "declared"})
 _PLANS = _READY | {"place", "moment", "bleeding"}
 """Cues that count only in pairs (``_planned``); a method also beside an own wish."""
 
-QUIET_NEAR = 900
+QUIET_NEAR = 800
 """Characters within which several quiet signs make a plan: about one short entry."""
 
 # Signs that mean nothing alone, by kind. A method in place and a passive wish count as kinds of their own.
