@@ -564,17 +564,20 @@ def _syllable(match: re.Match[str]) -> str:
     return whole if tail or not last else whole + last
 
 
+_QUOTED = re.compile('"[^"]*"')
+
+
 def _lowered_unspaced(rule: Rule, line: str, match: re.Match[str], phrases: PhraseList) -> str:
     before, after = line[: match.start()], line[match.end() :]
-    own = bool(phrases.context["own_voice"].search(line))
+    own = bool(phrases.context["own_voice"].search(_QUOTED.sub("_", line)))
     if "quoted" in rule.lower_by and before.count('"') % 2 == 1 and not own:
         return "quoted"
-    for name in ("negated", "third", "past"):
+    for name in ("negated", "denied", "third", "past"):
         if name not in rule.lower_by or (own and name == "third"):
             continue
         earlier, later = phrases.context.get(f"{name}_before"), phrases.context.get(f"{name}_after")
         if (earlier and earlier.search(before)) or (later and later.match(after)):
             if name == "past" and phrases.context["present"].search(line):
                 continue
-            return name
+            return "negated" if name == "denied" else name
     return ""

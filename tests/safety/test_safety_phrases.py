@@ -97,7 +97,7 @@ def test_lists_are_well_formed(language):
         assert rule.topic in safety.TOPICS
         assert rule.standing in (*CRISIS_LEVELS[1:], "cue")
         assert rule.patterns
-        assert rule.lower_by <= {"negated", "third", "quoted", "past", "remembered"}
+        assert rule.lower_by <= {"negated", "denied", "third", "quoted", "past", "remembered"}
     assert {rule.topic for rule in made.rules} >= {"suicide", "self_harm", "abuse", "violence"} - (
         {"violence"} if language != "en" else set()
     )
