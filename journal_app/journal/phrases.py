@@ -18,10 +18,11 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from journal_app import assets
@@ -524,7 +525,8 @@ def _find_unspaced(text: str, script: re.Pattern[str], phrases: PhraseList) -> l
         part = text[start:end]
         known = seen.get(part)
         if known is None:
-            known = seen[part] = _read_unspaced(unspaced(fold(part)).translate(phrases.characters), phrases)
+            line = unspaced(fold(part).translate(phrases.characters), phrases.respell)
+            known = seen[part] = _read_unspaced(line, phrases)
         hits += [hit.at(start, end) for hit in known]
     return hits
 
@@ -549,11 +551,14 @@ def _read_unspaced(line: str, phrases: PhraseList) -> list[Hit]:
     return hits
 
 
-def unspaced(folded: str) -> str:
-    """Return a folded sentence without spaces, with letters that were pulled apart put together again."""
+def unspaced(folded: str, respell: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return a folded sentence without spaces, letters pulled apart put together and disguises (``respell``) undone."""
     line = _APART.sub("", folded)
     line = re.sub(r"\s+", "", line)
     line = _LETTERS.sub(_syllable, line)
+    for disguise, plain in respell.items():
+        if disguise in line:
+            line = line.replace(disguise, plain)
     return _STRAY.sub("", line)
 
 
