@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from journal_app import assets
-from journal_app.journal.phrases import fold
+from journal_app.journal.phrases import bundled, fold
 
 MIN_WORDS, MAX_WORDS = 4, 140
 """Bounds of a whole reply in words; a chunk of a stream has only the upper one."""
@@ -66,17 +66,17 @@ def check_output(reply: str, entry: str, language: str, *, whole: bool = True) -
         whole: whether the lower bound of the length applies.
 
     Returns:
-        Reasons in a fixed order: ``language``, ``length:short``, ``length:long``, ``method``,
-        ``diagnosis``, ``medication``, ``blame``, ``romance``, ``claim``, ``secrecy``, ``promise``,
+        Reasons in a fixed order: ``language``, ``length:short``, ``length:long``, ``method``, ``agrees``,
+        ``reassurance``, ``diagnosis``, ``medication``, ``blame``, ``romance``, ``claim``, ``secrecy``, ``promise``,
         ``advice_harm``, ``broken``, ``contact``, ``copied``, ``repeats``, ``broken_words``.
     """
     plain = fold(reply)
-    bare = plain.replace("'", "")
+    forms = _forms(plain.replace("'", ""))
     reasons: list[str] = []
     if not _right_language(plain, language):
         reasons.append("language")
     reasons += _length(plain, language, whole)
-    reasons += [reason for reason, expression in _expressions() if expression.search(bare)]
+    reasons += [reason for reason, expression in _expressions() if any(expression.search(form) for form in forms)]
     if _copied(plain, fold(entry)):
         reasons.append("copied")
     if _repeats(plain):
@@ -84,6 +84,24 @@ def check_output(reply: str, entry: str, language: str, *, whole: bool = True) -
     if _broken_words(plain):
         reasons.append("broken_words")
     return OutputCheck(not reasons, tuple(reasons))
+
+
+_SPELLED = re.compile(r"(?<![a-z])(?:[a-z][ .\-_*]{1,2}){3,}[a-z](?![a-z])")
+_MASKED = re.compile(r"(?<=[a-z])[*_.\-|/]+(?=[a-z])")
+_LEET = re.compile(r"(?<![\w])(?=[\w$@!]*[a-z])[\w$@!]*[013457$@!][\w$@!]*[a-z]")
+_SYLLABLES = re.compile(r"(?<![가-힣])(?:[가-힣] ){2,}[가-힣](?=[^가-힣 ]|$|[가-힣])")
+_HAN_GAP = re.compile("(?<=[\u4e00-\u9fff])[ .*_\\-·|/]+(?=[\u4e00-\u9fff])")
+_PLAIN = str.maketrans({"1": "i", "!": "i", "3": "e", "0": "o", "@": "a", "$": "s", "5": "s", "4": "a", "7": "t"})
+
+
+def _forms(bare: str) -> tuple[str, ...]:
+    """Return the text, and the text with words that were spelled out, masked or spaced out put together again."""
+    whole = _SPELLED.sub(lambda m: re.sub("[^a-z]", "", m.group()), bare)
+    whole = _LEET.sub(lambda m: m.group().translate(_PLAIN), whole)
+    whole = _MASKED.sub("", whole)
+    whole = _SYLLABLES.sub(lambda m: m.group().replace(" ", ""), whole)
+    whole = _HAN_GAP.sub("", whole).translate(bundled("zh-Hant").characters)
+    return (bare,) if whole == bare else (bare, whole)
 
 
 def _right_language(text: str, language: str) -> bool:
