@@ -68,7 +68,7 @@ def check_output(reply: str, entry: str, language: str, *, whole: bool = True) -
     Returns:
         Reasons in a fixed order: ``language``, ``length:short``, ``length:long``, ``method``, ``agrees``,
         ``reassurance``, ``diagnosis``, ``medication``, ``blame``, ``romance``, ``claim``, ``secrecy``, ``promise``,
-        ``advice_harm``, ``broken``, ``contact``, ``copied``, ``repeats``, ``broken_words``.
+        ``advice_harm``, ``broken``, ``contact``, ``first_person``, ``copied``, ``repeats``, ``broken_words``.
     """
     plain = fold(reply)
     forms = _forms(plain.replace("'", ""))
@@ -77,6 +77,8 @@ def check_output(reply: str, entry: str, language: str, *, whole: bool = True) -
         reasons.append("language")
     reasons += _length(plain, language, whole)
     reasons += [reason for reason, expression in _expressions() if any(expression.search(form) for form in forms)]
+    if _speaks_of_itself(plain, language):
+        reasons.append("first_person")
     if _copied(plain, fold(entry)):
         reasons.append("copied")
     if _repeats(plain):
@@ -102,6 +104,30 @@ def _forms(bare: str) -> tuple[str, ...]:
     whole = _SYLLABLES.sub(lambda m: m.group().replace(" ", ""), whole)
     whole = _HAN_GAP.sub("", whole).translate(bundled("zh-Hant").characters)
     return (bare,) if whole == bare else (bare, whole)
+
+
+# A reply is about the writer. What it may say of itself is how it listens; feelings, a past, a family and promises
+# all need a first person, so this one rule stops what no list foresees.
+_LISTENING = re.compile(
+    r"\b(?:i(?: \w+)? (?:hear|wonder|notice|see|sense|read|gather|understand|imagine)|i(?: a)?m (?:\w+ )?(?:listening|curious|wondering|"
+    r"hearing|noticing|reading|not sure)|(?:tell|show|let|help) me|between us and)\b"
+)
+_FIRST = re.compile(r"\b(?:i|im|ive|id|ill|i'm|i've|i'd|i'll|me|my|mine|myself|we|we're|we'll|our|ours|us)\b")
+_FIRST_KO = re.compile(
+    r"(?<![가-힣])(?:저(?:는|도|를|에게|한테|희)|제가|내가|우리(?:는|가)) |(?:^|[.!?,\n] ?)(?:나는|나도|난|전|제|내|우리) "
+)
+_FIRST_ZH = re.compile("(?<!自)我(?!們都)(?:們)?(?!聽(?:到|見|起來)|想知道|好奇|讀到|看到|注意到)")
+_SAID = re.compile(r"[\"“「『'‘][^\"”」』’]{1,120}[\"”」』’']")
+
+
+def _speaks_of_itself(text: str, language: str) -> bool:
+    outside = _SAID.sub("_", text)
+    code = language.lower()[:2]
+    if code == "ko":
+        return bool(_FIRST_KO.search(outside))
+    if code == "zh":
+        return bool(_FIRST_ZH.search(outside))
+    return bool(_FIRST.search(_LISTENING.sub("_", outside)))
 
 
 def _right_language(text: str, language: str) -> bool:
