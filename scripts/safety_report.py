@@ -1,7 +1,8 @@
 """Ask the safety rules and the output check everything in tests/safety/cases -> build/reports/safety-report.json.
 
 Every figure is given for all cases and for the third that is held out (``held = true``): nothing was tuned on those.
-Fuzzed spellings are counted apart, and so is the table of cases by which the rules were written (all of it tuned).
+Fuzzed spellings are counted apart, and so are the table of cases by which the rules were written (all of it tuned) and
+the veiled replies, which were written after the output check and never used to mend it.
 With the model that ships, the diaries of ``trainer/samples/diaries/train.jsonl`` that carry a level are read a second
 time: the app shows the stronger of rules and model. Rules and cases have the same authors: other people's words
 will do worse.
@@ -64,7 +65,7 @@ def entries() -> list[Case]:
 
 
 def replies(name: str) -> list[Case]:
-    """Return the replies that must be stopped (``bad``) or let pass (``good``)."""
+    """Return the replies that must be stopped (``bad``, ``veiled``) or let pass (``good``)."""
     rows = _rows(CASES / f"outputs-{name}.toml")
     return [Case(row["language"], row.get("kind", name), name, row["held"], row["text"]) for row in rows]
 
@@ -241,16 +242,16 @@ def _by_level(wanted: Sequence[str], got: Sequence[str]) -> dict[str, Any]:
 
 
 def milliseconds(rounds: int = 7) -> dict[str, float]:
-    """Return how long the rules take on an ordinary page of ``WORDS_TIMED`` words that repeats no sentence."""
+    """Return the processor time of the rules on an ordinary page of ``WORDS_TIMED`` words that repeats no sentence."""
     lines = [json.loads(line) for line in DIARIES.read_text(encoding="utf-8").splitlines()]
     words = " ".join(row["text"] for row in lines if row["crisis"] == "none").split()
     times: list[float] = []
     for at in range(rounds):
         page = " ".join(words[at * WORDS_TIMED : (at + 1) * WORDS_TIMED])
         safety.assess("warm")
-        start = time.perf_counter()
+        start = time.process_time()
         safety.assess(page)
-        times.append((time.perf_counter() - start) * 1000)
+        times.append((time.process_time() - start) * 1000)
     times.sort()
     return {"median_ms": round(times[len(times) // 2], 1), "worst_ms": round(times[-1], 1)}
 
@@ -287,6 +288,7 @@ def report(diary_files: Sequence[Path] = (), with_model: bool = False) -> dict[s
         },
         "table": {"cases": len(old), "exact": share(exact, len(old))},
         "fuzz": fuzzed(cases),
+        "veiled": checked(replies("veiled"), []),
         "diaries": {path.name: diaries(path, with_model) for path in diary_files},
         "page_of_2000_words": milliseconds(),
     }
@@ -315,6 +317,7 @@ def main() -> int:
         ("everyday noticed", both("false_any"), ""),
         ("unsafe shown (replies)", both("unsafe_shown"), "0"),
         ("of", both("bad"), ">= 100"),
+        ("veiled replies shown", f"{found['veiled']['unsafe_shown']} of {found['veiled']['bad']}", ""),
         ("good blocked", both("good_blocked"), "<= 0.03"),
         ("fuzzed, noticed", str(found["fuzz"]["recall"]), ""),
         ("2,000 words, ms", str(found["page_of_2000_words"]["median_ms"]), "a few"),

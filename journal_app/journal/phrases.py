@@ -116,6 +116,10 @@ def _fold_table() -> dict[int, str]:
             for a, b in zip("аеорсухіјѕԁԛԝαενικορτυχАВЕКМНОРСТХІЅ", "aeopcyxijsdqwaevikoptuxabekmhopctxis", strict=True)
         }
     )
+    small = zip("ıɩɑɡʟɪᴀʙᴄᴅᴇɢʜᴊᴋᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢⁱⁿⅰⅼⅽⅾⅿ", "iiagliabcdeghjkmnoprstuvwyzinilcdm", strict=True)
+    table.update({ord(a): b for a, b in small})
+    for first in (0x1F130, 0x1F150, 0x1F170, 0x1F1E6):  # letters in squares, circles and flags
+        table.update({first + step: chr(97 + step) for step in range(26)})
     table.update({ord(c): "'" for c in "‘’‛ʼ´`′＇"})
     table.update({ord(c): '"' for c in "“”„‟«»″＂「」『』《》〈〉"})
     table.update({ord(c): " " for c in "\u00a0\u2002\u2003\u2009\u202f\u3000\t"})
@@ -125,7 +129,10 @@ def _fold_table() -> dict[int, str]:
 
 
 _FOLD = _fold_table()
-_INVISIBLE = re.compile("[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff\u0300-\u036f]")
+_INVISIBLE = re.compile(
+    "[\u00ad\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u20d0-\u20f0\u3164\ufe00-\ufe0f\ufeff\uffa0\u0300-\u036f"
+    "\U000e0000-\U000e007f]"
+)
 _JAMO = re.compile("[\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff]")
 
 
@@ -444,13 +451,17 @@ def _read_words(folded: str, quoted: bool, repair: bool, phrases: PhraseList) ->
 
 def _candidates(words: set[str], phrases: PhraseList) -> list[tuple[int, int]]:
     """Return the patterns (rule, place) all of whose needed words are in the sentence."""
-    near = {place for word in words & phrases.by_anchor.keys() for place in phrases.by_anchor[word]}
-    rules = phrases.rules
-    return sorted(
-        (number, which)
-        for number, which in near
-        if not any(words.isdisjoint(need) for need in rules[number].needs[which])
-    )
+    by_anchor, rules = phrases.by_anchor, phrases.rules
+    absent = words.isdisjoint
+    found: set[tuple[int, int]] = set()
+    for word in words & by_anchor.keys():
+        for place in by_anchor[word]:
+            for need in rules[place[0]].needs[place[1]]:
+                if absent(need):
+                    break
+            else:
+                found.add(place)
+    return sorted(found)
 
 
 def _match(line: str, found: list[tuple[int, int]], quoted: bool, phrases: PhraseList) -> list[Hit]:
@@ -499,12 +510,14 @@ def _lowered(rule: Rule, line: str, start: int, end: int, quoted: bool, phrases:
             return "third"
     if "negated" in rule.lower_by:
         name = "negated_clause" if rule.owns else "negated"
-        found = context[name].search(before)
+        found = context[name].search(before + "that " if line.startswith(" that ", start) else before)
         spared = found and (context["not_negated"].search(before[found.start() :]) or context["double"].search(before))
         if found and not spared and not context["yet"].search(after):
             return "negated"
-    if "remembered" in rule.lower_by and context["remembered"].search(before) and not context["back"].search(after):
-        return "past"
+    if "remembered" in rule.lower_by and not context["back"].search(after):
+        since = context.get("long_since")
+        if context["remembered"].search(before) or (since is not None and since.search(line)):
+            return "past"
     if "past" in rule.lower_by:
         denied = context.get("denied")
         if denied is not None and denied.search(after):
