@@ -203,7 +203,11 @@ def words_of(
     for word in found:
         if word[0].isalnum():
             bare = word.replace("'", "")
-            out.extend(respell.get(bare, bare).split(" "))
+            plain = respell.get(bare)
+            if plain is None:
+                out.append(bare)
+            else:
+                out.extend(plain.split(" "))
         elif word == '"':
             out.append(word)
         else:
