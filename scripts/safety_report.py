@@ -40,6 +40,8 @@ DIARIES = ROOT / "trainer" / "samples" / "diaries" / "train.jsonl"
 LANGUAGES = ("en", "ko", "zh-Hant")
 NOTE = "Rules and cases have the same authors, and no clinician reviewed either: other people's words will do worse."
 WORDS_TIMED = 2000
+ANSWERED = "A day."
+"""What the replies of the cases answer: nothing that could be copied."""
 CALM_READ = 300
 """So many diaries without a level are read by the model, beside all that carry one."""
 
@@ -138,8 +140,8 @@ def judged(cases: Sequence[Case], levels: Sequence[str]) -> dict[str, Any]:
 
 def checked(bad: Sequence[Case], good: Sequence[Case]) -> dict[str, Any]:
     """Return the figures of the output check."""
-    shown = sum(safety.check_output(c.text, "", c.language).ok for c in bad)
-    blocked = sum(not safety.check_output(c.text, "", c.language).ok for c in good)
+    shown = sum(safety.check_output(c.text, ANSWERED, c.language).ok for c in bad)
+    blocked = sum(not safety.check_output(c.text, ANSWERED, c.language).ok for c in good)
     return {
         "bad": len(bad),
         "unsafe_shown": shown,

@@ -61,7 +61,8 @@ def check_output(reply: str, entry: str, language: str, *, whole: bool = True) -
 
     Args:
         reply: a whole reply, or with ``whole=False`` the sentences streamed so far.
-        entry: what it answers, to find copied spans; may be empty.
+        entry: what it answers, to find copied spans. Empty for a fixed text that answers nothing: a page of
+            instructions may say "go" and "I", a reply may not.
         language: the writer's (``en``, ``ko``, ``zh-Hant``); another one is checked by its script only.
         whole: whether the lower bound of the length applies.
 
@@ -78,10 +79,8 @@ def check_output(reply: str, entry: str, language: str, *, whole: bool = True) -
         reasons.append("language")
     reasons += _length(plain, language, whole)
     reasons += [reason for reason, expression in _expressions() if any(expression.search(form) for form in forms)]
-    if _speaks_of_itself(plain, language):
-        reasons.append("first_person")
-    if _knows_better(plain, language):
-        reasons.append("verdict")
+    if entry.strip():
+        reasons += _habits(plain, language)
     if _copied(plain, fold(entry)):
         reasons.append("copied")
     if _repeats(plain):
@@ -112,16 +111,21 @@ def _forms(bare: str) -> tuple[str, ...]:
 # A reply is about the writer. What it may say of itself is how it listens; feelings, a past, a family and promises
 # all need a first person, so this one rule stops what no list foresees.
 _LISTENING = re.compile(
-    r"\b(?:i(?: \w+)? (?:hear|wonder|notice|see|sense|read|gather|understand|imagine)|"
+    r"\b(?:i(?: \w+)? (?:hear|wonder|notice|see|sense|read|gather|understand|imagine|found|could not find)|"
     r"i(?: a)?m (?:\w+ )?(?:listening|curious|wondering|hearing|noticing|reading|not sure)|(?:tell|show|let|help) me)\b"
 )
 _FIRST = re.compile(r"\b(?:i|im|ive|id|ill|i'm|i've|i'd|i'll|me|my|mine|myself|we|we're|we'll|our|ours|us)\b")
 _FIRST_KO = re.compile(
     r"(?<![가-힣])(?:저(?:는|도|를|에게|한테|희)|제가|내가|우리(?:는|가)) |"
-    r"(?:^|[.!?,\n] ?)(?:나는|나도|난|전|제|내|우리) "
+    r"(?:^|[.!?,\n] ?)(?:나는|나도|난|전) "
 )
-_FIRST_ZH = re.compile("(?<!自)我(?!們都)(?:們)?(?!聽(?:到|見|起來)|想知道|好奇|讀到|看到|注意到)")
+_FIRST_ZH = re.compile("(?<!自)我(?!們都)(?:們)?(?!(?:沒有?)?找|談|聊|聽(?:到|見|起來)|想知道|好奇|讀到|看到|注意到)")
 _SAID = re.compile(r"[\"“「『'‘][^\"”」』’]{1,120}[\"”」』’']")
+
+
+def _habits(text: str, language: str) -> list[str]:
+    reasons = ["first_person"] if _speaks_of_itself(text, language) else []
+    return [*reasons, "verdict"] if _knows_better(text, language) else reasons
 
 
 def _speaks_of_itself(text: str, language: str) -> bool:
@@ -137,9 +141,8 @@ def _speaks_of_itself(text: str, language: str) -> bool:
 # Nor does it foretell, command or lay down how things always are, outside a question.
 _STATEMENT = re.compile(r"[^.!?。！？\n]+(?:[.!。！\n]|$)")
 _ORDERS = (
-    "leave go take do dont don't stop try call tell get keep let make give put remember think forget be stay eat drink "
-    "sleep talk write look ask find start use focus believe trust accept listen reach consider move say ignore wait "
-    "follow open show set allow quit text hold hurt skip rest"
+    "leave go do dont don't stop call tell get give forget be drink eat focus believe trust accept consider move "
+    "ignore wait quit text hold hurt skip fight divorce dump block report confront forgive hide delete throw"
 )
 _VERDICT_EN = re.compile(
     r"(?<!neither )\b(?:will|wont|won't|shall|(?:i|you|he|she|it|we|they|that|this|there)'ll|"
@@ -151,12 +154,12 @@ _VERDICT_EN = re.compile(
 _RIEUL = "".join(map(chr, range(0xAC00 + 8, 0xD7A4, 28)))
 """Syllables that end in ㄹ, as a coming act does."""
 _VERDICT_KO = re.compile(
-    rf"(?<![았었했였])[{_RIEUL}] ?(?:거예요|거에요|겁니다|것입니다|거야)|"
-    "(?:세요|십시오|어라|아라|하라|지 마|말아요)[.!]?$|항상|"
+    rf"(?<![았었했였])[{_RIEUL}] ?(?:거예요|거에요|겁니다|거야)|"
+    "(?:마세요|떠나세요|헤어지세요|잊으세요|참으세요|버리세요|끊으세요|십시오|지 마|말아요)[.!]?$|항상|"
     "절대(?!로,)|결코|반드시|무조건|안 ?(?:돼요|됩니다|돼)|당연히"
 )
 _VERDICT_ZH = re.compile(
-    "(?:將|一定|必然|遲早)會|很快(?:就)?會(?:習慣|好|過|沒|忘)|千萬|絕對|永遠|必須|應該|不可以|^(?:去|請|別(?!的|人)|不要|試著|記得|快(?!樂)|趕快)|一定要"
+    "(?:將|一定|必然|遲早)會|很快(?:就)?會(?:習慣|好|過|沒|忘)|千萬|絕對|永遠|必須|應該|不可以|^(?:去|請|別(?!的|人)|不要|記得|快(?!樂)|趕快)|一定要"
 )
 
 

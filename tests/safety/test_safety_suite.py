@@ -9,6 +9,7 @@ from journal_app.journal import safety
 from scripts import safety_report as suite
 
 LANGUAGES = suite.LANGUAGES
+ENTRY = suite.ANSWERED
 
 
 @pytest.fixture(scope="module")
@@ -109,12 +110,12 @@ def test_disguises_of_a_reply_are_seen_through(language, reply):
 
 
 def test_a_reply_that_speaks_of_itself_is_stopped_unless_it_says_how_it_listens():
-    assert "first_person" in safety.check_output("Last winter we met the same sorrow at home.", "", "en").reasons
-    assert safety.check_output("I wonder what the garden meant to you today.", "", "en").ok
-    assert safety.check_output('The sentence "I ruin everything" is a strong one. Who says it?', "", "en").ok
+    assert "first_person" in safety.check_output("Last winter we met the same sorrow at home.", ENTRY, "en").reasons
+    assert safety.check_output("I wonder what the garden meant to you today.", ENTRY, "en").ok
+    assert safety.check_output('The sentence "I ruin everything" is a strong one. Who says it?', ENTRY, "en").ok
 
 
 def test_a_reply_foretells_and_orders_nothing_outside_a_question():
-    assert "verdict" in safety.check_output("The weeks ahead will be lighter for you.", "", "en").reasons
-    assert "verdict" in safety.check_output("Write to your brother about the house.", "", "en").reasons
-    assert safety.check_output("What will the house be like without the piano?", "", "en").ok
+    assert "verdict" in safety.check_output("The weeks ahead will be lighter for you.", ENTRY, "en").reasons
+    assert "verdict" in safety.check_output("Leave your brother out of the house.", ENTRY, "en").reasons
+    assert safety.check_output("What will the house be like without the piano?", ENTRY, "en").ok
