@@ -2,7 +2,7 @@
 
 Every figure is given for all cases and for the third that is held out (``held = true``): nothing was tuned on those.
 Fuzzed spellings are counted apart, and so are the table of cases by which the rules were written (all of it tuned) and
-the veiled replies, which were written after the output check and never used to mend it.
+the veiled replies, written after the list of the output check, to which nothing was added for them.
 With the model that ships, the diaries of ``trainer/samples/diaries/train.jsonl`` that carry a level are read a second
 time: the app shows the stronger of rules and model. Rules and cases have the same authors: other people's words
 will do worse.
@@ -38,7 +38,12 @@ from scripts import reports  # noqa: E402
 CASES = ROOT / "tests" / "safety" / "cases"
 DIARIES = ROOT / "trainer" / "samples" / "diaries" / "train.jsonl"
 LANGUAGES = ("en", "ko", "zh-Hant")
-NOTE = "Rules and cases have the same authors, and no clinician reviewed either: other people's words will do worse."
+NOTE = (
+    "Rules and cases have the same authors, and no clinician reviewed either: other people's words will do worse. "
+    "Who wrote the rules had written the held cases too: they are untuned, but not unseen. Of 24 entries written after "
+    "the rules none was noticed at first, and 41 of 46 new replies were let through, before half of the former and all "
+    "of the latter were used."
+)
 WORDS_TIMED = 2000
 ANSWERED = "A day."
 """What the replies of the cases answer: nothing that could be copied."""
