@@ -347,7 +347,7 @@ class Recipe:
     """One model: everything that decides what comes out of a run.
 
     Attributes:
-        name: of the model and of its file, e.g. ``quietpage-reader-v2``.
+        name: of the model and of its file, e.g. ``quietpage-reader-v3``.
         kind: ``encoder`` (the reader) or ``decoder`` (the writer), both made here; ``causal`` (a language model that is
             fine-tuned), ``classifier`` (an encoder of the Hub with a head) or ``seq2seq`` (a rewriter).
         licence: of the weights. languages: ISO 639-1.

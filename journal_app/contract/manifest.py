@@ -75,7 +75,7 @@ class Manifest:
     """Everything the app needs to use a model and to say honestly what it is.
 
     Attributes:
-        name: e.g. ``quietpage-reader-v2``.
+        name: e.g. ``quietpage-reader-v3``.
         kind: ``encoder`` (heads in ``quietpage.heads``) or ``decoder`` (label tokens).
         contract_version: of ``journal_app.contract.tasks`` when it was trained.
         tasks: label map, task name -> labels in head order; a subset of the contract's.

@@ -17,7 +17,7 @@ from journal_app import assets
 from journal_app.inference.engine import ModelError
 
 LIST_NAME = "models.json"
-EMBEDDED_NAME = "quietpage-reader-v2"
+EMBEDDED_NAME = "quietpage-reader-v3"
 _MAX_LIST_BYTES = 1_000_000
 
 

@@ -16,7 +16,7 @@ from journal_app.inference.engine import ModelError
 def entry(**changes: Any) -> dict[str, Any]:
     return {
         "name": catalog.EMBEDDED_NAME,
-        "file": "quietpage-reader-v2.gguf",
+        "file": "quietpage-reader-v3.gguf",
         "sha256": "AB" * 32,
         "bytes": 4,
         "kind": "encoder",
@@ -39,8 +39,8 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_embedded_reader(shipped: Path) -> None:
-    shelf(shipped, [entry(name="other", file="other.gguf"), entry()], "quietpage-reader-v2.gguf")
-    assert catalog.embedded_reader() == shipped / "quietpage-reader-v2.gguf"
+    shelf(shipped, [entry(name="other", file="other.gguf"), entry()], "quietpage-reader-v3.gguf")
+    assert catalog.embedded_reader() == shipped / "quietpage-reader-v3.gguf"
     model = catalog.embedded_model()
     assert (model.sha256, model.kind, model.embedded) == ("ab" * 32, "encoder", True)
     assert [m.name for m in catalog.installed()] == [catalog.EMBEDDED_NAME]
@@ -51,8 +51,8 @@ def test_the_embedded_reader(shipped: Path) -> None:
     [
         ([], [], "missing"),
         ([entry()], [], "missing"),
-        ([entry(bytes=5)], ["quietpage-reader-v2.gguf"], "damaged"),
-        ([entry(name="another")], ["quietpage-reader-v2.gguf"], "missing"),
+        ([entry(bytes=5)], ["quietpage-reader-v3.gguf"], "damaged"),
+        ([entry(name="another")], ["quietpage-reader-v3.gguf"], "missing"),
     ],
 )
 def test_a_missing_or_damaged_reader_says_what_is_safe_and_what_to_do(
@@ -74,7 +74,7 @@ def test_no_list_at_all(shipped: Path) -> None:
 
 
 def test_a_folder_of_ones_own_models(shipped: Path, tmp_path: Path) -> None:
-    shelf(shipped, [entry()], "quietpage-reader-v2.gguf")
+    shelf(shipped, [entry()], "quietpage-reader-v3.gguf")
     own = shelf(
         tmp_path / "own",
         [entry(name="listed", file="listed.gguf", kind="decoder"), entry(name="gone", file="gone.gguf")],

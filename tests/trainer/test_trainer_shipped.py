@@ -54,7 +54,7 @@ def test_file_and_list_agree(path: Path) -> None:
 def test_the_manifest_says_what_the_model_is(path: Path) -> None:
     manifest = describe(path).manifest
     manifest.check()
-    assert manifest.name == "quietpage-reader-v2"
+    assert manifest.name == "quietpage-reader-v3"
     assert manifest.languages == ("en",)
     assert set(manifest.tasks) == {*PUBLISHED_TASKS, "feelings", "themes"}
     assert set(manifest.calibration) == set(manifest.tasks)
