@@ -144,11 +144,16 @@ _ORDERS = (
     "leave go do dont don't stop call tell get give forget be drink eat focus believe trust accept consider move "
     "ignore wait quit text hold hurt skip fight divorce dump block report confront forgive hide delete throw"
 )
+_SOMEBODY = (
+    "i|you|he|she|it|we|they|this|that|there|things|everything|everyone|everybody|nobody|nothing|no one|people|time|"
+    "others|pain|life|future|tomorrow|days?|weeks?|months?|years?|nights?|mornings?|summers?|winters?|"
+    "(?:your|his|her|their|my|our) [\\w']+(?: [\\w']+)?"
+)
 _VERDICT_EN = re.compile(
-    r"(?<!neither )\b(?:will|wont|won't|shall|(?:i|you|he|she|it|we|they|that|this|there)'ll|"
-    r"youll|theyll|itll|going to)\b|"
-    r"\b(?:must|obviously|clearly|of course|deserves?|deserved|surely)\b|"
-    r"\b(?:you|he|she|it|people|things|this|that|husband|wife|family|friends|others) (?:always|never)\b|"
+    rf"\b(?:{_SOMEBODY}) (?:\w+ )?(?:will|wont|won't|shall)\b(?! be (?:its|the|a) )|"
+    r"\b(?:i|you|he|she|it|we|they|that|this|there)'ll|youll|theyll|itll|going to\b|"
+    r"\b(?:must(?! have)|obviously|of course|deserves?|deserved|surely)\b|"
+    r"\b(?:you|he|she|it|people|things|this|that|husband|wife|family|friends|others) (?:always|never)\b(?! got)|"
     rf"^\W*(?:(?:please|just|so|now|then|and|but|maybe|perhaps) )*(?:{'|'.join(_ORDERS.split())}) "
 )
 _RIEUL = "".join(map(chr, range(0xAC00 + 8, 0xD7A4, 28)))
