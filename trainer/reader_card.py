@@ -55,7 +55,8 @@ def card(
         _what(recipe, manifest, entry, reports.get("finetune", {})),
         "## Results on test",
         "The quantised file through the app's own engine, every text read in full as the app reads it (the strongest "
-        'window decides the four screening tasks); "one window" reads only the beginning, as in training. Calibration '
+        'window decides the four screening tasks and each feeling and theme); "one window" reads only the beginning, '
+        "as in training. Calibration "
         "and thresholds come from valid. TF-IDF with logistic regression was measured on the same "
         'rows in the same run; "listed" is the figure that came with the corpora.',
         markdown_table(HEADER, task_rows(evaluation)),
